@@ -1,0 +1,47 @@
+"""Which device a pipeline runs on. "cuda" that cannot be had is an error, never a silent fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from pipelines.errors import UsageError
+from pipelines.types import PipelineInfo
+
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+
+
+def resolve(choice: str) -> str:
+    """The device behind a choice; torch is asked only where the answer may be CUDA.
+
+    Raises:
+        UsageError: CUDA was asked for and is not there, or the choice is unknown.
+    """
+    if choice not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"There is no device {choice!r}.", "Choose auto, cpu or cuda.")
+    if choice == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if choice == "auto":
+        return "cpu"
+    raise UsageError(
+        "CUDA was asked for, and torch sees no CUDA device here.",
+        "Use --device auto or --device cpu, or check the driver with nvidia-smi and the build with torch.version.cuda.",
+    )
+
+
+def device_for(info: PipelineInfo, choice: str) -> str:
+    """The device of one pipeline: the best that it can use among those chosen."""
+    return resolve(choice) if choice == "cuda" or "cuda" in info.devices else "cpu"
+
+
+def synchroniser(device: str) -> Callable[[], None] | None:
+    """What waits for a device's queue, or None where nothing is queued."""
+    if device != "cuda":
+        return None
+    import torch
+
+    return torch.cuda.synchronize
