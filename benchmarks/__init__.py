@@ -1,0 +1,1 @@
+"""Dataset x pipeline → records → leaderboard: measures which pipeline to ship."""

@@ -1,4 +1,4 @@
-"""Typed parameters of a pipeline: written once, read by the command line, the tuner, the record, the app and the README."""
+"""Typed parameters of a pipeline: written once, read by the command line, tuner, record, app and README."""
 
 from __future__ import annotations
 

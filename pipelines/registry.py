@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import RegistryError, UnavailableError, UnknownNameError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+    from pathlib import Path
+
     from pipelines.base import Pipeline
     from pipelines.types import PipelineInfo
 
@@ -93,6 +94,8 @@ def pipeline_class(name: str) -> type[Pipeline]:
 
 
 def _table() -> dict[str, str]:
+    from importlib.metadata import entry_points
+
     table = dict(PIPELINES)
     owner = dict.fromkeys(table, "this package")
     for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):

@@ -97,7 +97,8 @@ class Evidence:
     def to_host(self) -> Evidence:
         """The same evidence as numpy arrays in host memory, which can be stored."""
         names = ("soft", "boxes", "scores", "prompt_index", "mask_maps", "presence")
-        return replace(self, **{name: _to_numpy(getattr(self, name)) for name in names})
+        on_host: dict[str, Any] = {name: _to_numpy(getattr(self, name)) for name in names}
+        return replace(self, **on_host)
 
 
 def _to_numpy(value: Any) -> npt.NDArray[Any] | None:

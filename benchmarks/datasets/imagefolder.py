@@ -1,0 +1,122 @@
+"""Imagefolder: a ``metadata.csv`` or ``metadata.jsonl`` that names each picture, its masks and what is known of it.
+
+Columns: ``file_name``; ``mask_file_name``, or ``<label>_file_name`` for one mask per label; optional ``group``,
+``split``, ``prompt`` and ``mask_threshold``; every other column is a tag. Paths are relative to the manifest's
+folder. A prompt cell ``a; b`` is two texts. Where several masks are columns, an empty cell says that the label is
+not in the picture; where ``mask_file_name`` is the only one, it is a missing mask. Subfolders that hold manifests of
+their own (``train/metadata.csv``) are splits of that name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.datasets.entries import Entry, Findings, build_dataset
+from benchmarks.datasets.manifest import FILE_NAME, FILES, Row, read_manifest
+from benchmarks.datasets.paths import PathRefusedError, inside, shown
+from benchmarks.datasets.sample import FOREGROUND, Dataset
+from benchmarks.datasets.settings import parse_prompt, parse_threshold, read_settings
+from pipelines.errors import DatasetError
+
+MASK_SUFFIX = "_file_name"
+READ = frozenset({FILE_NAME, "group", "split", "prompt", "mask_threshold"})
+"""Columns with a meaning; those of masks and these are not tags."""
+
+
+def open_imagefolder(spec: str) -> Dataset | None:
+    """The dataset that a manifest describes, or None if the spec is not a folder with one.
+
+    Raises:
+        DatasetError: the manifest cannot be read at all.
+    """
+    root = Path(spec).expanduser()
+    manifests = _manifests(root) if root.is_dir() else []
+    if not manifests:
+        return None
+    settings, found, seen = read_settings(root), Findings(), dict[Path, str]()
+    for path, split in manifests:
+        rows = read_manifest(path, found.problems)
+        columns = _mask_columns(rows)
+        for row in rows:
+            entry = _entry(row, path.parent.resolve(), columns, split, found)
+            if entry and _is_new(entry, seen, found):
+                found.entries.append(entry)
+    return build_dataset(root.resolve(), "imagefolder", settings, found)
+
+
+def _manifests(root: Path) -> list[tuple[Path, str | None]]:
+    """Manifests with the split that each one is: the root's own, or those of its subfolders."""
+    own = _of_folder(root)
+    if len(own) > 1:
+        raise DatasetError(f"The folder {str(root)!r} has both {FILES[0]} and {FILES[1]}.", "Remove one of them.")
+    if own:
+        return [(own[0], None)]
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith("."))
+    return [(path, folder.name) for folder in folders for path in _of_folder(folder)[:1]]
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    return [folder / name for name in FILES if (folder / name).is_file()]
+
+
+def _mask_columns(rows: list[Row]) -> dict[str, str]:
+    """Column → label, for the columns of masks in which any cell is filled."""
+    names = {name for row in rows for name, value in row.values.items() if name.endswith(MASK_SUFFIX) and value}
+    labels = {name: name.removesuffix(MASK_SUFFIX) for name in sorted(names)}
+    return {name: FOREGROUND if label == "mask" else label for name, label in labels.items()}
+
+
+def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, found: Findings) -> Entry | None:
+    """The files of one row, each inside the root, or None with a problem noted."""
+    values = row.values
+    try:
+        image = inside(root, _path(values, FILE_NAME))
+        masks = {label: inside(root, _path(values, name)) for name, label in columns.items() if values.get(name)}
+        if columns and not masks:
+            raise PathRefusedError(f"{shown(values[FILE_NAME])} has no mask.",
+                              "Name its mask (all black if there is nothing to find), or remove the row.")  # fmt: skip
+        if image in masks.values():
+            raise PathRefusedError(
+                f"{shown(values[FILE_NAME])} is named as its own mask.", "Name the file of the mask."
+            )
+        return Entry(
+            row=f"{row.where} ({shown(values[FILE_NAME])})",
+            image=image,
+            masks=masks,
+            prompt=parse_prompt(values["prompt"]) if values.get("prompt") else None,
+            group=_cell(values.get("group")),
+            split=_cell(values.get("split")) or split,
+            tags={k: _cell(v) for k, v in values.items() if k not in READ and not k.endswith(MASK_SUFFIX)},
+            mask_threshold=parse_threshold(values.get("mask_threshold")),
+        )
+    except PathRefusedError as refused:
+        found.problem(row.where, refused.reason, refused.cure)
+    except ValueError as error:
+        found.problem(row.where, f"{error}.", "Correct the cell.")
+    return None
+
+
+def _path(values: Mapping[str, Any], column: str) -> str:
+    if not isinstance(values[column], str):
+        raise PathRefusedError(f"{column} is {values[column]!r}, not a path.", "Give one path as text.")
+    return str(values[column])
+
+
+def _cell(value: object) -> str:
+    """Text of a tag; lists and objects of JSONL as JSON."""
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _is_new(entry: Entry, seen: dict[Path, str], found: Findings) -> bool:
+    """Whether the picture was not named by an earlier row."""
+    key = entry.image.resolve()
+    if key in seen:
+        found.problem(entry.row, f"names the same picture as {seen[key]}.", "Remove one of the two rows.")
+        return False
+    seen[key] = entry.row
+    return True

@@ -1,0 +1,90 @@
+"""What machine, which versions and which sources made a result."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("numpy", "scipy", "opencv-python", "opencv-python-headless", "pillow", "pillow-heif", "scikit-image")
+NETWORK_PACKAGES = ("torch", "torchvision", "transformers", "onnxruntime")
+SOURCE_KINDS = (".py", ".yaml", ".yml", ".png")
+
+
+def environment(device: str) -> dict[str, Any]:
+    """The stamp that stands beside every result; the network packages are named where a device runs them."""
+    stamp: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "packages": versions((*PACKAGES, *NETWORK_PACKAGES)),
+        "device": device,
+    }
+    if device == "cuda":
+        import torch
+
+        stamp |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+    return stamp
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those packages that are installed."""
+    installed = (importlib.util.find_spec(_module(package)) for package in packages)
+    return {p: importlib.metadata.version(p) for p, spec in zip(packages, installed, strict=True) if spec and _has(p)}
+
+
+def _has(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _module(package: str) -> str:
+    modules = {"opencv-python": "cv2", "opencv-python-headless": "cv2", "pillow": "PIL", "scikit-image": "skimage"}
+    return modules.get(package, package.replace("-", "_"))
+
+
+@cache
+def cpu_name() -> str:
+    """The processor as the system calls it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def source_hashes(modules: Iterable[str]) -> dict[str, str]:
+    """Hash of all source files of each top-level package, from the files themselves: git may not be there, or be dirty.
+
+    Args:
+        modules: names of modules, such as those of the pipelines in a run.
+    """
+    packages = sorted({"pipelines", "benchmarks", *(name.partition(".")[0] for name in modules)})
+    return {package: _package_hash(package) for package in packages}
+
+
+@cache
+def _package_hash(package: str) -> str:
+    spec = importlib.util.find_spec(package)
+    roots = list(spec.submodule_search_locations or [spec.origin]) if spec else []
+    digest = hashlib.sha256()
+    for name, path in sorted(_sources(Path(str(root)) for root in roots)):
+        digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _sources(roots: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    for root in roots:
+        for path in root.rglob("*") if root.is_dir() else [root]:
+            if path.suffix in SOURCE_KINDS and path.is_file():
+                yield path.relative_to(root.parent).as_posix(), path

@@ -1,0 +1,153 @@
+"""From what the command line says to the manifest of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import selection, specs
+from benchmarks.datasets import Dataset
+from benchmarks.environment import environment, source_hashes
+from benchmarks.metrics import METRICS
+from benchmarks.records import Configuration, DatasetRecord, Protocol, RunManifest, WeightsRecord
+from pipelines import names
+from pipelines.base import check_prompt
+from pipelines.device import device_for, resolve
+from pipelines.errors import PromptError, UnavailableError, UsageError
+from pipelines.params import make_params
+from pipelines.presets import preset
+from pipelines.registry import pipeline_class
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line says, read but not yet looked up."""
+
+    dataset: str = "coins"
+    pipelines: str | None = None
+    prompts: tuple[str, ...] = ()
+    split: str | None = None
+    exclude: Path | None = None
+    limit: int | None = None
+    device: str = "auto"
+    weights: str | None = None
+    commercial: bool = False
+    protocol: Protocol = Protocol()
+
+
+def plan(request: Request) -> tuple[RunManifest, Dataset]:
+    """Look everything up and fix it in a manifest.
+
+    Raises:
+        UsageError: a name, a value or an option is wrong.
+        DatasetError: the dataset cannot be read.
+    """
+    entries = _entries(request.pipelines)
+    if request.device == "cuda":
+        resolve("cuda")
+    if request.weights not in (None, "random") and not Path(str(request.weights)).is_dir():
+        raise UsageError(
+            f"--weights {request.weights} is not a folder.", "Give a folder that holds OWNER/NAME/, or random."
+        )
+    exclude = selection.read_exclusions(request.exclude)
+    dataset = selection.select(request.dataset, request.split, request.limit, exclude)
+    about = _dataset_record(request, dataset, exclude)
+    configurations = tuple(_configuration(i, entry, request, about, dataset) for i, entry in enumerate(entries))
+    return _manifest(request, about, configurations), dataset
+
+
+def _entries(pipelines: str | None) -> list[specs.PipelineSpec]:
+    if pipelines is None:
+        return [specs.PipelineSpec(name, name, asked=False) for name in names()]
+    return specs.parse_pipelines(pipelines)
+
+
+def _dataset_record(request: Request, dataset: Dataset, exclude: tuple[str, ...]) -> DatasetRecord:
+    prompt = specs.parse_prompts(request.prompts, dataset.class_names)
+    path = Path(request.dataset).expanduser()
+    return DatasetRecord(
+        spec=request.dataset if dataset.format == "embedded" else str(path.absolute()),
+        name=dataset.name,
+        format=dataset.format,
+        n=len(dataset),
+        n_groups=dataset.n_groups,
+        hash=dataset.hash,
+        split=request.split,
+        limit=request.limit,
+        prompt=prompt.texts if prompt else None,
+        exclude=exclude,
+    )
+
+
+def _configuration(index: int, entry: specs.PipelineSpec, request: Request, about: DatasetRecord,
+                   dataset: Dataset) -> Configuration:  # fmt: skip
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", entry.label).strip("-").lower()[:60]
+    base: dict[str, Any] = {"id": f"{index:02d}-{slug}", "label": entry.label, "pipeline": entry.name,
+                            "preset": entry.preset, "asked": entry.asked, "weights_from": request.weights}  # fmt: skip
+    try:
+        found = pipeline_class(entry.name)
+        values, _ = preset(found, entry.preset)
+        if entry.fields:
+            values = make_params(found.Params, {**values.model_dump(), **dict(entry.fields)}, where=entry.label)
+        device = device_for(found.info, request.device)
+    except UnavailableError as error:
+        return Configuration(**base, params={}, device=request.device, unavailable=str(error))
+    weights = tuple(
+        WeightsRecord(repo=w.repository, revision=w.revision, licence=w.licence, commercial=w.commercial)
+        for w in found.info.weights_for(values)
+    )
+    reason = _licence_problem(weights, request) or _prompt_problem(found.info, about, dataset)
+    return Configuration(
+        **base, params=values.model_dump(mode="json"), device=device, weights=weights, unavailable=reason
+    )
+
+
+def _licence_problem(weights: Sequence[WeightsRecord], request: Request) -> str | None:
+    barred = [w.repo for w in weights if not w.commercial]
+    if not request.commercial or not barred:
+        return None
+    return f"--commercial leaves it out: the licence of {barred[0]} does not clearly allow commercial use."
+
+
+def _prompt_problem(info: Any, about: DatasetRecord, dataset: Dataset) -> str | None:
+    """Why no sample could be asked for; single samples without a prompt are errors of these samples."""
+    ask = selection.prompt_of(about, dataset)
+    problem: str | None = None
+    for sample in dataset:
+        try:
+            check_prompt(info, ask(sample))
+            return None
+        except PromptError as error:
+            problem = str(error)
+    return problem
+
+
+def _manifest(request: Request, about: DatasetRecord, configurations: tuple[Configuration, ...]) -> RunManifest:
+    usable = [c for c in configurations if c.unavailable is None]
+    device = "cuda" if any(c.device == "cuda" for c in usable) else "cpu"
+    modules = [pipeline_class(c.pipeline).__module__ for c in usable]
+    manifest = RunManifest(
+        run_id="",
+        dataset=about,
+        configurations=configurations,
+        metrics={name: metric.version for name, metric in METRICS.items()},
+        protocol=request.protocol,
+        sources=source_hashes(modules),
+        environment=environment(device),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return manifest.model_copy(update={"run_id": run_key(manifest)})
+
+
+def run_key(manifest: RunManifest) -> str:
+    """12 hexadecimal digits over everything that decides the results; where the dataset lies is not part of it."""
+    decides = manifest.model_dump(mode="json", exclude={"run_id": True, "created": True, "dataset": {"spec"}})
+    for configuration in decides["configurations"]:
+        del configuration["unavailable"], configuration["asked"]  # what is missing today may be there tomorrow
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,75 @@
+"""The generated parts of README.md, from what the pipelines declare: ``python -m benchmarks.readme`` writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.command import application, main
+
+app = application()
+
+
+@app.command()
+def write(
+    readme: Annotated[Path, typer.Option(help="File whose marked parts are replaced.")] = Path("README.md"),
+) -> None:
+    """Replace every part of README.md between a ``generated`` marker and its end."""
+    readme.write_text(refreshed(readme.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def refreshed(text: str) -> str:
+    """The text with its marked parts written anew."""
+    for name, make in PARTS.items():
+        pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
+        text = re.sub(pattern, lambda match, make=make: match[1] + make() + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
+    return text
+
+
+def pipelines_table() -> str:
+    """One line a pipeline: what it needs, under which licence."""
+    from pipelines import names
+    from pipelines.presets import preset_names
+    from pipelines.registry import PIPELINES, pipeline_class
+
+    def cells() -> Iterator[tuple[str, ...]]:
+        for name in (name for name in names() if name in PIPELINES):
+            found = pipeline_class(name)
+            weights = (
+                ", ".join(f"{w.repository} ({w.licence})" for w in found.info.weights_for(found.Params())) or "none"
+            )
+            prompts = " or ".join(sorted(found.info.prompts)) or "none"
+            presets = ", ".join(f"`{p}`" for p in preset_names(found))
+            yield f"`{name}`", found.info.title, prompts, weights, found.info.licence, presets
+
+    return _table(("pipeline", "what it is", "prompt", "weights", "code licence", "presets"), cells())
+
+
+def parameters_table(name: str) -> str:
+    """One line a parameter, with the value of the default preset."""
+    from pipelines.params import knobs
+    from pipelines.presets import preset
+    from pipelines.registry import pipeline_class
+
+    found = pipeline_class(name)
+    values, _ = preset(found)
+    rows = ((f"`{k.name}`", f"`{getattr(values, k.name)}`", k.bounds, k.reads, k.help) for k in knobs(found.Params))
+    return _table(("parameter", "default preset", "values", "read by", "what it does"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "pipelines": pipelines_table,
+    "parameters of classical": lambda: parameters_table("classical"),
+}
+
+if __name__ == "__main__":
+    main(app)

@@ -1,0 +1,109 @@
+"""The main job: every pipeline on a dataset, quality and speed side by side. ``python -m benchmarks.run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmarks.command import application, console, emit, main
+
+if TYPE_CHECKING:
+    from benchmarks.datasets import Dataset
+    from benchmarks.records import Row, RunManifest
+    from benchmarks.store import RunStore
+
+app = application()
+
+
+@app.command()
+def run(
+    dataset: Annotated[str, typer.Option(help="coins (embedded), or the path of a folder.")] = "coins",
+    pipelines: Annotated[
+        str | None, typer.Option(help="NAME[@PRESET][:field=value;field=value],... Default: all.", show_default=False)
+    ] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="What to look for, or class=words; may be repeated.", show_default=False)
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="One split of the dataset.", show_default=False)] = None,
+    exclude: Annotated[
+        Path | None, typer.Option(help="File of sample ids to leave out, one a line.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="So many images, evenly spaced.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; cuda fails where there is none.")] = "auto",
+    weights: Annotated[
+        str | None, typer.Option(help="Folder of weights (OWNER/NAME/...), or random.", show_default=False)
+    ] = None,
+    batch_sizes: Annotated[str, typer.Option(help="Batches tried for the throughput.")] = "1,2,4",
+    budget_s: Annotated[float, typer.Option(min=1, help="Seconds for the timing of each pipeline.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of images and of the bootstrap.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin again instead of resuming.")] = False,
+    commercial: Annotated[bool, typer.Option("--commercial", help="Only what may be used commercially.")] = False,
+    export: Annotated[
+        str | None, typer.Option(help="Write predictions: png,rgba,crop:FOLDER.", show_default=False)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No table and no progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List pipelines and presets, then stop.")] = False,
+) -> int:
+    """Run pipelines on a dataset and print quality with intervals, latency, throughput, memory and licences.
+
+    The same command resumes an interrupted run; a finished one prints its stored rows.
+    """
+    from benchmarks import plan, runner, specs, table
+    from benchmarks.leaderboard import document
+    from benchmarks.records import Protocol
+    from benchmarks.store import RunStore, run_folder
+
+    if list_:
+        return _list()
+    exports = specs.parse_export(export)
+    protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=specs.parse_batch_sizes(batch_sizes))
+    request = plan.Request(
+        dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial, protocol
+    )
+    manifest, samples = plan.plan(request)
+    store = RunStore(run_folder(out, manifest.run_id, fresh=fresh))
+    manifest = manifest.model_copy(update={"run_id": store.folder.name})
+    with table.progress(console(quiet=quiet, to_stderr=True), len(samples)) as report:
+        rows = runner.execute(store, manifest, report)
+    if exports:
+        _export(exports, store, manifest, samples)
+    if as_json:
+        emit(document(manifest, rows))
+    _show(manifest, rows, store, quiet=quiet, to_stderr=as_json)
+    return runner.exit_code(rows, manifest.configurations)
+
+
+def _show(manifest: RunManifest, rows: list[Row], store: RunStore, *, quiet: bool, to_stderr: bool) -> None:
+    from benchmarks.table import leaderboard_table
+
+    screen = console(quiet=quiet, to_stderr=to_stderr)
+    screen.print(leaderboard_table(manifest, rows))
+    screen.print(f"records: {store.folder}", markup=False)
+
+
+def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, manifest: RunManifest, samples: Dataset) -> None:
+    from benchmarks.export import export
+
+    formats, folder = exports
+    for configuration in manifest.configurations:
+        records = list(store.records(configuration.id).values())
+        written = export(folder, formats, configuration, records, samples)
+        console(to_stderr=True).print(f"{configuration.label}: {written} files in {folder}", markup=False)
+
+
+def _list() -> int:
+    from pipelines.presets import preset_names
+    from pipelines.registry import names, pipeline_class
+
+    for name in names():
+        found = pipeline_class(name)
+        print(f"{name:<16} {found.info.title}; presets: {', '.join(preset_names(found))}")
+    return 0
+
+
+if __name__ == "__main__":
+    main(app)

@@ -1,0 +1,75 @@
+"""Which samples of a dataset a run is about, and what the pipelines are asked to find in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from benchmarks.datasets import Dataset, Sample, open_dataset
+from benchmarks.records import DatasetRecord
+from pipelines.errors import DatasetError, UnknownNameError, UsageError
+from pipelines.types import Prompt
+
+PromptOf = Callable[[Sample], Prompt]
+
+
+def open_selected(record: DatasetRecord) -> Dataset:
+    """The samples that a manifest speaks of, opened again."""
+    return select(record.spec, record.split, record.limit, record.exclude)
+
+
+def select(spec: str, split: str | None, limit: int | None, exclude: Iterable[str]) -> Dataset:
+    """Open a dataset, leave out what is excluded, then keep the first `limit`.
+
+    Raises:
+        UnknownNameError: an excluded id is not in the dataset.
+        DatasetError: nothing is left, or the dataset cannot be read.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit cannot be {limit}.", "Give a number of images from 1 up.")
+    dataset = open_dataset(spec, split=split)
+    left_out = set(exclude)
+    known = {sample.id for sample in dataset}
+    for unknown in sorted(left_out - known):
+        raise UnknownNameError(f"sample of {dataset.name}", unknown, known)
+    kept = [sample for sample in dataset if sample.id not in left_out]
+    if not kept:
+        raise DatasetError(f"No image of {dataset.name} is left.", "Exclude fewer, or choose another split.")
+    return dataset.select(_spread(kept, limit))
+
+
+def _spread(samples: list[Sample], limit: int | None) -> list[Sample]:
+    """Evenly spaced, since neighbours are often pictures of one thing."""
+    if limit is None or limit >= len(samples):
+        return samples
+    return [samples[index * len(samples) // limit] for index in range(limit)]
+
+
+def read_exclusions(path: Path | None) -> tuple[str, ...]:
+    """Read ``--exclude``: one sample id a line; what follows a comma is the reason, and # begins a comment.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    if path is None:
+        return ()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"--exclude {path} cannot be read: {error}.", "Give a text file with one sample id a line."
+        ) from error
+    ids = (line.partition("#")[0].partition(",")[0].strip() for line in lines)
+    return tuple(sorted({name for name in ids if name}))
+
+
+def prompt_of(record: DatasetRecord, dataset: Dataset) -> PromptOf:
+    """The words of the command line win over the sample's prompt, and that over the dataset's class names."""
+
+    def prompt(sample: Sample) -> Prompt:
+        if record.prompt:
+            return Prompt(record.prompt, sample.prompt.boxes, sample.prompt.points)
+        texts = sample.prompt.texts or dataset.class_names
+        return Prompt(texts, sample.prompt.boxes, sample.prompt.points)
+
+    return prompt

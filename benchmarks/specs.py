@@ -1,0 +1,120 @@
+"""What the command line says, as values: configurations, prompts, exports, numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import UnknownNameError, UsageError
+from pipelines.types import Prompt
+
+EXPORT_FORMATS = ("png", "rgba", "crop")
+_PIPELINE = re.compile(r"(?P<name>[^@:]+)(@(?P<preset>[^:]+))?(:(?P<fields>.*))?")
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """One entry of ``--pipelines``.
+
+    Attributes:
+        label: how the row is called; unique within a run.
+        name: of the pipeline.
+        preset: of the pipeline.
+        fields: (field, value as text) that differ from the preset.
+        asked: whether the user named it, so that its failure is theirs to hear of.
+    """
+
+    label: str
+    name: str
+    preset: str = "default"
+    fields: tuple[tuple[str, str], ...] = ()
+    asked: bool = True
+
+
+def parse_pipelines(text: str) -> list[PipelineSpec]:
+    """Read ``NAME[@PRESET][:field=value;field=value],…``.
+
+    Raises:
+        UsageError: the text is not of that form.
+    """
+    specs = [_pipeline(entry.strip()) for entry in text.split(",")]
+    return [_numbered(spec, specs[:index]) for index, spec in enumerate(specs)]
+
+
+def _pipeline(entry: str) -> PipelineSpec:
+    match = _PIPELINE.fullmatch(entry)
+    if not match:
+        raise UsageError(
+            f"{entry!r} does not name a pipeline.", "Write NAME, NAME@PRESET or NAME:field=value;field=value."
+        )
+    fields = tuple(_field(part, entry) for part in (match["fields"] or "").split(";") if part.strip())
+    return PipelineSpec(entry, match["name"].strip(), (match["preset"] or "default").strip(), fields)
+
+
+def _field(part: str, entry: str) -> tuple[str, str]:
+    name, equals, value = part.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"{part!r} in {entry!r} is not a parameter.", "Write field=value;field=value after the colon.")
+    return name.strip(), value.strip()
+
+
+def _numbered(spec: PipelineSpec, before: Sequence[PipelineSpec]) -> PipelineSpec:
+    """The same entry twice is two rows, told apart by a number."""
+    times = sum(other.label == spec.label for other in before)
+    return spec if not times else PipelineSpec(f"{spec.label}#{times + 1}", spec.name, spec.preset, spec.fields)
+
+
+def parse_prompts(texts: Sequence[str], class_names: Sequence[str]) -> Prompt | None:
+    """Read ``--prompt`` values: "words", or "class=words" for a class of the dataset.
+
+    Returns:
+        The prompt, or None where none is given, which leaves the choice to the sample.
+
+    Raises:
+        UnknownNameError: a class that the dataset does not have.
+        PromptError: an empty or endless text.
+    """
+    if not texts:
+        return None
+    words = []
+    for text in texts:
+        name, equals, rest = text.partition("=")
+        if equals and name.strip() not in class_names:
+            raise UnknownNameError("class of the dataset", name.strip(), class_names)
+        words.append((rest if equals else text).strip())
+    return Prompt(texts=tuple(words))
+
+
+def parse_batch_sizes(text: str) -> tuple[int, ...]:
+    """Read ``1,2,4``, in growing order.
+
+    Raises:
+        UsageError: something else than whole numbers from 1 to 4096.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= 4096 for part in parts):
+        raise UsageError(f"--batch-sizes cannot be {text!r}.", "Give whole numbers from 1 to 4096, such as 1,2,4.")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def parse_export(text: str | None) -> tuple[tuple[str, ...], Path] | None:
+    """Read ``png,rgba,crop:FOLDER``.
+
+    Raises:
+        UsageError: no folder is named.
+        UnknownNameError: a format that is not written.
+    """
+    if text is None:
+        return None
+    names, colon, folder = text.partition(":")
+    if not colon or not folder.strip():
+        raise UsageError(
+            f"--export {text!r} names no folder.", "Write the formats, a colon and a folder: png,rgba:cutouts."
+        )
+    formats = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
+    for name in formats:
+        if name not in EXPORT_FORMATS:
+            raise UnknownNameError("export format", name, EXPORT_FORMATS)
+    return formats, Path(folder.strip())

@@ -1,0 +1,161 @@
+"""One configuration in a process of its own: ``python -m benchmarks.worker FOLDER CONFIGURATION``, started by a run.
+
+It reads the manifest, appends records and writes the timing; what happens is told as JSON lines on stdout. Being alone
+makes its peak memory honest, and its crash a row instead of the end of the run.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks import evaluate, timing
+from benchmarks.datasets import Dataset, Sample
+from benchmarks.metrics import METRICS
+from benchmarks.records import Configuration, RunManifest
+from benchmarks.selection import PromptOf, open_selected, prompt_of
+from benchmarks.store import Lock, RecordWriter, RunStore, write_whole
+from pipelines import create
+from pipelines.base import Pipeline
+from pipelines.errors import DatasetError, ResourceError, UnavailableError, WorkbenchError
+
+Tell = Callable[[dict[str, Any]], None]
+WAIT_FOR_PREDECESSOR_S = 10
+
+
+def work(store: RunStore, manifest: RunManifest, configuration: Configuration, tell: Tell) -> None:
+    """Predict and score what is not recorded yet, then measure, then write the timing."""
+    dataset = open_selected(manifest.dataset)
+    if dataset.hash != manifest.dataset.hash:
+        raise DatasetError(
+            f"{dataset.name} changed since the run began.", "Run again when nothing writes to it any more."
+        )
+    ask = prompt_of(manifest.dataset, dataset)
+    samples = _shuffled(dataset, manifest.protocol.seed)
+    with Lock(store.folder / configuration.id / "lock", WAIT_FOR_PREDECESSOR_S), _loaded(configuration) as pipeline:
+        todo, done = _divide(samples, store, manifest, configuration, ask)
+        tell({"event": "start", "done": len(done)})
+        deadline = perf_counter() + manifest.protocol.budget_s
+        first_ms, calls = timing.warm_up(pipeline, samples, ask)
+        log = timing.LatencyLog()
+        _record(evaluate.predict(pipeline, todo, ask), log, store, manifest, configuration, ask, tell)
+        for outcome in evaluate.predict(pipeline, _until(deadline, done), ask):
+            log.add(outcome.ms)  # scored by a process before; timed again, since times of two processes do not mix
+        tell({"event": "timing"})
+        peak = timing.peak_memory_mb(configuration.device)
+        rates = (
+            timing.throughputs(pipeline, samples, ask, manifest.protocol.batch_sizes, deadline) if log.latency else ()
+        )
+        measured = log.timing(load_s=pipeline.load_s or 0.0, first_ms=first_ms, warm_up=calls, throughputs=rates,
+                              peak_memory_mb=peak, resumed=bool(done))  # fmt: skip
+        write_whole(store.timing_path(configuration.id), measured.model_dump_json(indent=1))
+
+
+def _loaded(configuration: Configuration) -> Pipeline:
+    """The pipeline with exactly the parameters of the manifest; whatever keeps it from loading makes it unavailable."""
+    pipeline = create(
+        configuration.pipeline,
+        device=configuration.device,
+        weights=configuration.weights_from,
+        params=configuration.params,
+    )
+    try:
+        pipeline.load()
+    except (ImportError, OSError) as error:
+        raise UnavailableError(
+            f"{configuration.pipeline} cannot be loaded: {error}.", "Install or fetch what is missing."
+        ) from error
+    return pipeline
+
+
+def _shuffled(dataset: Dataset, seed: int) -> list[Sample]:
+    """An order that has nothing to do with the names, so that drift of the machine hits no kind of picture alone."""
+    samples = list(dataset)
+    random.Random(seed).shuffle(samples)
+    return samples
+
+
+def _divide(samples: Sequence[Sample], store: RunStore, manifest: RunManifest, configuration: Configuration,
+            ask: PromptOf) -> tuple[list[Sample], list[Sample]]:  # fmt: skip
+    """What is still to do, and what a process before has recorded."""
+    known = store.records(configuration.id)
+    keys = {s.id: evaluate.sample_key(s, ask(s), configuration, manifest.sources) for s in samples}
+    return [s for s in samples if keys[s.id] not in known], [s for s in samples if keys[s.id] in known]
+
+
+def _record(outcomes: Iterator[evaluate.Outcome], log: timing.LatencyLog, store: RunStore, manifest: RunManifest,
+            configuration: Configuration, ask: PromptOf, tell: Tell) -> None:  # fmt: skip
+    def key(sample: Sample) -> str:
+        return evaluate.sample_key(sample, ask(sample), configuration, manifest.sources)
+
+    def logged() -> Iterator[evaluate.Outcome]:
+        for outcome in outcomes:
+            log.add(outcome.ms)
+            yield outcome
+
+    with RecordWriter(store.records_path(configuration.id)) as writer:
+        for record in evaluate.score(logged(), list(METRICS.values()), key):
+            writer.append(record)
+            tell({"event": "sample", "error": record.error})
+
+
+def _until(deadline: float, samples: Sequence[Sample]) -> Iterator[Sample]:
+    for sample in samples:
+        if perf_counter() >= deadline:
+            return
+        yield sample
+
+
+def main(folder: Path, configuration_id: str) -> int:
+    """Do the work; the exit code is that of the error, which is told as well."""
+    tell = _teller()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    store = RunStore(folder)
+    try:
+        manifest = store.manifest()
+        work(store, manifest, next(c for c in manifest.configurations if c.id == configuration_id), tell)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _tell_error(ResourceError("The disk is full.", "Make room, then run the same command again."), tell)
+    except WorkbenchError as error:
+        return _tell_error(error, tell)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _tell_error(error: WorkbenchError, tell: Tell) -> int:
+    told = {"code": error.code, "message": error.message, "cure": error.cure, "exit_code": error.exit_code}
+    tell({"event": "error", **told})
+    return error.exit_code
+
+
+def _teller() -> Tell:
+    """Keep stdout for the JSON lines alone; whatever a library prints goes to stderr."""
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+
+    def tell(event: dict[str, Any]) -> None:
+        lines.write(json.dumps(event) + "\n")
+
+    return tell
+
+
+def _die_with_parent() -> None:
+    """The parent holds our stdin; when it is gone, so are we, also where it was killed."""
+    while os.read(0, 1):  # not sys.stdin, whose lock would be held at exit
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,92 @@
+"""JPEG, and MPO as its first picture: comments, thumbnails and every segment that is not needed for the pixels go."""
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+
+from PIL.JpegImagePlugin import JpegImageFile
+
+from pipelines.errors import ImageFormatError, ImageLimitError
+from pipelines.images.container import Container, damaged, plugin
+from pipelines.images.limits import MAX_PROFILE_BYTES, Limits
+from pipelines.images.tags import orientation
+
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+END, SCAN, JFIF, EXIF, PROFILE, ADOBE, COMMENT = 0xD9, 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+EXIF_HEAD, XMP_HEAD, PROFILE_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
+
+# Each scan of a progressive file goes over all coefficients: a small file with thousands of empty scans would take
+# minutes. Encoders write about ten.
+MAX_SCANS = 64
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+def inspect(name: str, data: bytes, limits: Limits) -> Container:
+    """Read the segments up to the first scan.
+
+    Raises:
+        ImageDamagedError: there is no frame or no scan.
+        ImageFormatError: samples of more than 8 bits.
+        ImageLimitError: a limit is passed.
+    """
+    kept, size, bits, at = [data[:2]], (0, 0), 0, 2
+    exif = xmp = b""
+    profile: dict[int, bytes] = {}
+    kind = "JPEG"
+    for marker, start, at in _segments(name, data):
+        body = data[start + 4 : at]
+        if marker == EXIF:
+            exif = exif or (body if body.startswith(EXIF_HEAD) else b"")
+            xmp = xmp or (body[len(XMP_HEAD) :] if body.startswith(XMP_HEAD) else b"")
+        elif marker == PROFILE and body.startswith(PROFILE_HEAD) and len(body) > 14:
+            profile.setdefault(body[12], body[14:])
+        elif marker == PROFILE and body.startswith(b"MPF\0"):
+            kind = "MPO"
+        elif marker in (JFIF, ADOBE) or not (JFIF <= marker <= 0xEF or marker == COMMENT):
+            kept.append(data[start:at])
+        if marker in FRAMES:
+            if len(body) < 6:
+                raise damaged(name, "its frame is cut off")
+            bits, size = body[0], (int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
+            limits.check_size(name, *size)
+            if bits != 8:
+                raise ImageFormatError(f"{name} has {bits} bits per sample.", "Save it as PNG, or as JPEG with 8 bits.")
+    if not bits:
+        raise damaged(name, "it holds no picture")
+    limits.check_format(name, kind)
+    icc = b"".join(profile[index] for index in sorted(profile))
+
+    def source() -> BytesIO:
+        _check_scans(name, data, at)
+        return BytesIO(b"".join([*kept, memoryview(data)[at:]]))
+
+    return Container(name, "JPEG", size, plugin(JpegImageFile, name, source), orientation(exif, xmp),
+                     icc if len(icc) <= MAX_PROFILE_BYTES else b"", lossy=True)  # fmt: skip
+
+
+def _segments(name: str, data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and stop of each segment, up to and with the header of the first scan."""
+    at = 2
+    while (start := data.find(b"\xff", at)) >= 0 and start + 4 <= len(data):
+        marker = data[start + 1]
+        if marker in (0x00, 0x01, 0xD8, 0xFF) or 0xD0 <= marker <= 0xD7:  # fill bytes and markers without a body
+            at = start + (1 if marker == 0xFF else 2)
+            continue
+        at = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+        if marker == END or at > len(data) or at < start + 4:
+            break
+        yield marker, start, at
+        if marker == SCAN:
+            return
+    raise damaged(name, "it is cut off before its pixels")
+
+
+def _check_scans(name: str, data: bytes, start: int) -> None:
+    if data.count(b"\xff\xda", start) < MAX_SCANS:
+        return  # the count is quick and never too low
+    scans = 1
+    while (found := MARKER.search(data, start)) and data[found.start() + 1] != END:  # a second picture may follow
+        scans += data[found.start() + 1] == SCAN
+        start = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    if scans > MAX_SCANS:
+        raise ImageLimitError(f"{name} has {scans} scans; at most {MAX_SCANS} are read.", "Save it again as JPEG.")

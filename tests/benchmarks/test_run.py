@@ -1,0 +1,281 @@
+"""``python -m benchmarks.run`` as a user meets it: documents, exit codes, resuming, and everything that can go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import Run
+
+QUICK = ("--budget-s", "1", "--batch-sizes", "1", "--json")
+TIMES = {"latency_ms", "throughput_ips", "stages_ms", "load_s", "first_ms", "peak_memory_mb", "overhead_ms", "flags"}
+
+
+@pytest.fixture
+def bench(command: Run, plugin_site: Path) -> Run:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return command("benchmarks.run", *arguments, PYTHONPATH=str(plugin_site))
+
+    return run
+
+
+def quality(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in TIMES}
+
+
+def only_row(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    (row,) = json.loads(done.stdout)["rows"]
+    return dict(row)
+
+
+def test_one_document_with_a_row_for_each_pipeline(bench: Run, photographs: Path) -> None:
+    done = bench("--dataset", str(photographs), "--pipelines", "bright,bright@dim,bright", *QUICK)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["schema_version"] == 1
+    assert document["dataset"]["n"] == document["dataset"]["n_groups"] == 6
+    assert [row["label"] for row in document["rows"]] == ["bright", "bright@dim", "bright#2"]
+    row = document["rows"][0]
+    assert row["status"] == "ok"
+    assert row["miou"] == row["metrics"]["miou"]["value"] == 1.0
+    assert row["miou_ci"] == [1.0, 1.0]
+    assert row["params"] == {"threshold": 0.5, "delay_ms": 0.0, "fault": "none"}
+    assert row["latency_ms"]["n"] == 6
+    assert row["latency_ms"]["p50"] > 0
+    assert row["latency_ms"]["p95"] is None  # six calls support no 95th percentile
+    assert row["throughput_ips"]["value"] > 0
+    assert row["peak_memory_mb"]["host"] > 10
+    assert set(row["stages_ms"]) == {"wait", "decide"}
+    assert "few_groups" in row["flags"]
+    assert "mIoU" in done.stderr
+
+
+def test_latency_is_that_of_the_pipeline_without_decode_and_metrics(bench: Run, photographs: Path) -> None:
+    row = only_row(bench("--dataset", str(photographs), "--pipelines", "bright:delay_ms=20", *QUICK))
+    assert 20 <= row["latency_ms"]["p50"] < 30
+    assert row["stages_ms"]["wait"] == pytest.approx(20, abs=3)
+    assert row["throughput_ips"]["value"] == pytest.approx(1000 / row["latency_ms"]["mean"], rel=0.3)
+
+
+def test_a_finished_run_prints_its_stored_rows_and_a_change_makes_a_new_one(
+    bench: Run, photographs: Path, tmp_path: Path
+) -> None:
+    arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
+    first = json.loads(bench(*arguments).stdout)
+    assert json.loads(bench(*arguments).stdout) == first
+    fresh = json.loads(bench(*arguments, "--fresh").stdout)
+    assert fresh["run_id"] == f"{first['run_id']}-2"
+    moved = tmp_path / "moved"
+    shutil.copytree(photographs, moved / "photographs")
+    assert (
+        json.loads(bench("--dataset", str(moved / "photographs"), *arguments[2:]).stdout)["run_id"] == fresh["run_id"]
+    )
+    mask = photographs / "masks" / "p0.png"
+    changed = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+    changed[0, 0] = 255
+    cv2.imwrite(str(mask), changed)
+    other = json.loads(bench(*arguments).stdout)
+    assert other["run_id"] != first["run_id"]
+    assert other["rows"][0]["miou"] < 1
+    assert json.loads(bench(*arguments, "--prompt", "disc").stdout)["run_id"] not in (first["run_id"], other["run_id"])
+
+
+def test_without_masks_quality_is_null_and_the_rest_is_there(bench: Run, photographs: Path, tmp_path: Path) -> None:
+    shutil.rmtree(photographs / "masks")
+    done = bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK, "--export", "png,rgba,crop:out")
+    row = only_row(done)
+    assert done.returncode == 0
+    assert (row["miou"], row["miou_ci"], row["scored"], row["n"]) == (None, None, 0, 6)
+    assert all(metric["value"] is None for metric in row["metrics"].values())
+    assert row["latency_ms"]["n"] == 6
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 18
+
+
+def test_exports_are_the_prediction(bench: Run, photographs: Path, tmp_path: Path) -> None:
+    bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK, "--export", "png,rgba,crop:out")
+    (folder,) = (tmp_path / "out").iterdir()
+    mask = cv2.imread(str(folder / "png" / "p3.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(mask, cv2.imread(str(photographs / "masks" / "p3.png"), cv2.IMREAD_UNCHANGED))
+    picture = cv2.imread(str(photographs / "images" / "p3.png"))
+    cut_out = cv2.imread(str(folder / "rgba" / "p3.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(cut_out[..., 3], mask)
+    assert np.array_equal(cut_out[mask > 0, :3], picture[mask > 0])
+    assert not cut_out[mask == 0].any()
+    rows, columns = np.nonzero(mask)
+    crop = cv2.imread(str(folder / "crop" / "p3.png"))
+    assert np.array_equal(crop, picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+
+
+FAULTS = {
+    "exception": "RuntimeError: the bulb is broken",
+    "wrong_shape": "bright must return evidence of size",
+    "nan": "holds values from nan to nan",
+    "exit": "ended with exit code 7",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_pipeline_that_fails_is_a_row_and_the_others_go_on(bench: Run, photographs: Path, fault: str) -> None:
+    done = bench("--dataset", str(photographs), "--pipelines", f"bright:fault={fault},bright", *QUICK)
+    failed, fine = json.loads(done.stdout)["rows"]
+    assert done.returncode == 1
+    assert failed["status"] == "failed"
+    assert FAULTS[fault] in failed["reason"]
+    assert (fine["status"], fine["miou"]) == ("ok", 1.0)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_pipeline_that_cannot_be_loaded_is_unavailable(bench: Run, photographs: Path) -> None:
+    done = bench("--dataset", str(photographs), "--pipelines", "bright:fault=unloadable", *QUICK)
+    row = only_row(done)
+    assert done.returncode == 1
+    assert row["status"] == "unavailable"
+    assert "No module named 'unheard_of'" in row["reason"]
+
+
+def test_images_that_fail_count_as_zero_and_are_counted(bench: Run, photographs: Path) -> None:
+    done = bench("--dataset", str(photographs), "--pipelines", "bright:fault=every_other", *QUICK)
+    row = only_row(done)
+    assert done.returncode == 0
+    assert 0 < row["errors"] < 6
+    assert row["scored"] == 6
+    assert row["miou"] == pytest.approx(1 - row["errors"] / 6)
+
+
+def test_excluded_images_and_limits(bench: Run, photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_text("p0, blurred\n# nothing\np5 # dark\n")
+    arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
+    document = json.loads(bench(*arguments, "--exclude", "bad.txt").stdout)
+    assert document["dataset"]["n"] == 4
+    limited = json.loads(bench(*arguments, "--limit", "2").stdout)
+    assert (limited["dataset"]["n"], "limited" in limited["rows"][0]["flags"]) == (2, True)
+    assert limited["dataset"]["hash"] != document["dataset"]["hash"]
+
+
+MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "unknown option": (("--datset", "x"), "usage", "--dataset"),
+    "no such dataset": (("--dataset", "nowhere"), "dataset", "There is no dataset 'nowhere'"),
+    "hub": (("--dataset", "hf:a/b"), "dataset", "Supported"),
+    "empty name": (("--dataset", ""), "dataset", "not a name or a path"),
+    "unknown pipeline": (("--pipelines", "clasical"), "unknown_name", "Did you mean 'classical'"),
+    "unknown preset": (("--pipelines", "bright@dimm"), "unknown_name", "Did you mean 'dim'"),
+    "unknown field": (("--pipelines", "bright:treshold=1"), "unknown_name", "Did you mean 'threshold'"),
+    "out of bounds": (("--pipelines", "bright:threshold=2"), "parameter", "Give 0 to 1"),
+    "not a number": (("--pipelines", "bright:threshold=much"), "parameter", "Give 0 to 1"),
+    "no pipeline": (("--pipelines", ""), "usage", "Write NAME"),
+    "empty prompt": (("--prompt", " "), "prompt", "Give 1 to 1000"),
+    "unknown class": (("--prompt", "tomato=red"), "unknown_name", "no class of the dataset"),
+    "unknown split": (("--split", "validation"), "usage", "split"),
+    "limit": (("--limit", "0"), "usage", "from 1 up"),
+    "batch sizes": (("--batch-sizes", "many"), "usage", "whole numbers"),
+    "budget": (("--budget-s", "0"), "usage", "greater than or equal to 1"),
+    "seed": (("--seed", "-1"), "usage", "greater than or equal to 0"),
+    "device": (("--device", "tpu"), "usage", "Choose auto, cpu or cuda"),
+    "weights": (("--weights", "nowhere"), "usage", "not a folder"),
+    "export": (("--export", "png"), "usage", "names no folder"),
+    "export format": (("--export", "jpeg:x"), "unknown_name", "There is no export format"),
+    "exclude": (("--exclude", "nowhere.txt"), "usage", "cannot be read"),
+    "out is a file": (("--out", "file.txt"), "usage", "cannot be used"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_ends_in_one_sentence_with_a_cure(
+    bench: Run, photographs: Path, tmp_path: Path, mistake: str
+) -> None:
+    (tmp_path / "file.txt").write_text("")
+    arguments, code, words = MISTAKES[mistake]
+    base = ("--dataset", str(photographs), "--pipelines", "bright")
+    done = bench(*base, *arguments, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert done.returncode == 2
+    assert error["code"] == code
+    assert words in f"{error['message']} {error['cure']}"
+    assert error["cure"]
+    assert "Traceback" not in done.stderr
+    plain = bench(*base, *arguments)
+    assert (plain.returncode, plain.stdout) == (2, "")
+    assert len(plain.stderr.strip().splitlines()) == 1
+
+
+def test_a_damaged_picture_is_named_and_ends_the_run(bench: Run, photographs: Path) -> None:
+    damaged = photographs / "images" / "p2.png"
+    damaged.write_bytes(damaged.read_bytes()[:-200])
+    done = bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
+    assert done.returncode == 2
+    assert "p2.png" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_list_names_pipelines_and_presets(bench: Run) -> None:
+    done = bench("--list")
+    assert "Bright pixels; presets: default, dim" in done.stdout
+
+
+def test_two_runners_of_one_run_one_works_and_one_says_who(
+    bench: Run, photographs: Path, tmp_path: Path, plugin_site: Path
+) -> None:
+    arguments = ["--dataset", str(photographs), "--pipelines", "bright:delay_ms=300", *QUICK]
+    first = start(arguments, tmp_path, plugin_site)
+    wait_for(tmp_path, "samples.jsonl")
+    second = bench(*arguments)
+    assert second.returncode == 3
+    assert f"Process {first.pid} " in json.loads(second.stdout)["error"]["message"]
+    assert first.wait(60) == 0
+
+
+def start(arguments: list[str], cwd: Path, site: Path) -> subprocess.Popen[bytes]:
+    variables = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "benchmarks.run", *arguments]
+    return subprocess.Popen(command, cwd=cwd, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(folder: Path, name: str) -> None:
+    deadline = time.monotonic() + 30
+    while not any(folder.rglob(name)):
+        assert time.monotonic() < deadline, f"no {name} in 30 s"
+        time.sleep(0.02)
+
+
+def test_killed_at_any_moment_the_same_command_resumes(
+    bench: Run, photographs: Path, tmp_path: Path, plugin_site: Path
+) -> None:
+    arguments = ["--dataset", str(photographs), "--pipelines", "bright:delay_ms=100", *QUICK]
+    whole = json.loads(bench(*arguments, "--out", "whole").stdout)
+    arguments += ["--out", "killed"]
+    moments = random.Random(0)
+    for _ in range(5):
+        process = start(arguments, tmp_path, plugin_site)
+        wait_for(tmp_path / "killed", "lock")
+        time.sleep(moments.uniform(0.3, 1.6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    resumed = json.loads(bench(*arguments).stdout)
+    assert [quality(row) for row in resumed["rows"]] == [quality(row) for row in whole["rows"]]
+    lines = next((tmp_path / "killed").rglob("samples.jsonl")).read_text().splitlines()
+    assert len(lines) == len({json.loads(line)["id"] for line in lines}) == 6
+
+
+def test_interrupted_it_says_how_to_go_on(tmp_path: Path, photographs: Path, plugin_site: Path) -> None:
+    arguments = ["--dataset", str(photographs), "--pipelines", "bright:delay_ms=300", *QUICK]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.run", *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(plugin_site)}, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for(tmp_path, "samples.jsonl")
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(stdout)["error"]["code"] == "interrupted"
+    assert "Traceback" not in stderr

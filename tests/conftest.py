@@ -1,0 +1,73 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small pictures gain nothing from threads, and two cores are soon full."""
+    cv2.setNumThreads(1)
+    yield
+
+
+@pytest.fixture(scope="session")
+def plugin_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plugin of tests/plugin, built as a wheel and unpacked where Python finds it, as an installer does."""
+    wheels, site = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
+    subprocess.run(build, cwd=ROOT / "tests" / "plugin", check=True, capture_output=True)
+    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
+        wheel.extractall(site)
+    return site
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Run:
+    """Run a command as a user does, in an empty folder; keyword arguments are environment variables."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder of six small pictures of a bright disc with their masks."""
+    folder = tmp_path / "photographs"
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for index in range(6):
+        image, mask = disc(height=60 + index, width=80, radius=12 + index)
+        cv2.imwrite(str(folder / "images" / f"p{index}.png"), image)
+        cv2.imwrite(str(folder / "masks" / f"p{index}.png"), mask)
+    return folder
+
+
+def disc(height: int, width: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    """A bright disc on a dark ground with a little noise, and its mask 0 or 255."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.circle(mask, (width // 2, height // 2), radius, 255, -1)
+    noise = np.random.default_rng(radius).integers(0, 12, (height, width, 3))
+    return np.where(mask[..., None] > 0, 210, 30).astype(np.uint8) + noise.astype(np.uint8), mask

@@ -1,0 +1,59 @@
+"""The shape of the code: layers, light imports, quick help, honest documents."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for folder in ("pipelines", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+COMMANDS = ["benchmarks.run", "benchmarks.peers"]
+HEAVY = ("torch", "torchvision", "transformers", "onnxruntime", "gradio", "optuna", "wandb", "datasets", "pandas")
+
+
+def test_modules_say_what_they_are_and_stay_small() -> None:
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(text)), path
+        assert len(text.splitlines()) <= 300, path
+        assert path.stem not in {"utils", "helpers", "common", "misc", "manager"}, path
+
+
+@pytest.mark.parametrize("module", ["pipelines", "pipelines.classical", "pipelines.images", "benchmarks.datasets",
+                                    "benchmarks.worker", "benchmarks.plan"])  # fmt: skip
+def test_imports_load_no_network_package(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_answers_at_once(command: str) -> None:
+    seconds = []
+    for _ in range(5):
+        start = perf_counter()
+        done = subprocess.run([sys.executable, "-m", command, "--help"], cwd=ROOT, capture_output=True, text=True)
+        seconds.append(perf_counter() - start)
+        assert done.returncode == 0
+        assert "--json" in done.stdout
+    idle = os.getloadavg()[0] < (os.cpu_count() or 1)
+    assert min(seconds) <= (0.3 if idle else 0.9), f"median {statistics.median(seconds):.2f} s"
+
+
+def test_readme_names_every_file_and_only_those() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in SOURCES:
+        if path.name != "__init__.py":
+            assert re.search(rf"\b{re.escape(path.name)}\b", readme), (
+                f"{path.relative_to(ROOT)} is not in the file tree"
+            )
+    for name in re.findall(r"[\w/]+\.py\b", readme):
+        assert any(ROOT.rglob(Path(name).name)), f"README names {name}, which is not there"
