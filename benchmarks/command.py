@@ -35,20 +35,22 @@ def application() -> typer.Typer:
 
 def main(app: typer.Typer) -> None:
     """Run a command and leave with its exit code; an expected error is one sentence, or one JSON document."""
-    sys.exit(_run(app))
+    sys.exit(run_command(app))
 
 
-def _run(app: typer.Typer) -> int:
+def run_command(app: typer.Typer) -> int:
+    """Run the command that ``sys.argv`` says, and turn every expected end into an exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a batch system: leave as on Ctrl-C
     try:
-        return int(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False) or 0)
+        return _interrupted() if code == INTERRUPTED else code  # Typer turns Ctrl-C into this code
     except WorkbenchError as error:
         return _fail(error)
     except TyperException as error:
         words = error.format_message() if hasattr(error, "format_message") else str(error)
         return _fail(UsageError(f"{words.rstrip('.')}.", "See --help."))
     except (KeyboardInterrupt, typer.Abort):
-        return _fail_with("interrupted", "Interrupted.", "Run the same command again to go on from here.", INTERRUPTED)
+        return _interrupted()
     except MemoryError:
         return _fail(ResourceError("Memory is used up.", "Give --limit, smaller images, or a larger machine."))
     except BrokenPipeError:  # the reader of our output went away, as `head` does
@@ -56,6 +58,10 @@ def _run(app: typer.Typer) -> int:
         return 0
     except OSError as error:
         return _fail(_resource(error))
+
+
+def _interrupted() -> int:
+    return _fail_with("interrupted", "Interrupted.", "Run the same command again to go on from here.", INTERRUPTED)
 
 
 def _resource(error: OSError) -> WorkbenchError:

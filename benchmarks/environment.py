@@ -76,7 +76,7 @@ def source_hashes(modules: Iterable[str]) -> dict[str, str]:
 @cache
 def _package_hash(package: str) -> str:
     spec = importlib.util.find_spec(package)
-    roots = list(spec.submodule_search_locations or [spec.origin]) if spec else []
+    roots = (list(spec.submodule_search_locations or ()) or [str(spec.origin)]) if spec else []
     digest = hashlib.sha256()
     for name, path in sorted(_sources(Path(str(root)) for root in roots)):
         digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())

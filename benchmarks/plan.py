@@ -49,8 +49,8 @@ def plan(request: Request) -> tuple[RunManifest, Dataset]:
         DatasetError: the dataset cannot be read.
     """
     entries = _entries(request.pipelines)
-    if request.device == "cuda":
-        resolve("cuda")
+    if request.device != "auto":
+        resolve(request.device)
     if request.weights not in (None, "random") and not Path(str(request.weights)).is_dir():
         raise UsageError(
             f"--weights {request.weights} is not a folder.", "Give a folder that holds OWNER/NAME/, or random."

@@ -65,6 +65,8 @@ def run(
         dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial, protocol
     )
     manifest, samples = plan.plan(request)
+    for note in () if quiet else samples.notes:
+        console(to_stderr=True).print(note, markup=False)
     store = RunStore(run_folder(out, manifest.run_id, fresh=fresh))
     manifest = manifest.model_copy(update={"run_id": store.folder.name})
     with table.progress(console(quiet=quiet, to_stderr=True), len(samples)) as report:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -14,44 +15,35 @@ from rich.table import Table
 from benchmarks.records import Configuration, Row, RunManifest
 from benchmarks.runner import Report
 
-COLUMNS = (
-    "pipeline",
-    "mIoU [95 %]",
-    "boundary IoU",
-    "misses",
-    "p50 ms",
-    "p95 ms",
-    "images/s",
-    "peak MB",
-    "weights",
-    "device",
-)
+COLUMNS = ("pipeline", "mIoU", "95 %", "bound.", "miss", "p50 ms", "img/s", "MB", "weights", "on")
 
 
 def leaderboard_table(manifest: RunManifest, rows: Sequence[Row]) -> Table:
     """Rows that ran, best mIoU first, then those that did not, each with its reason."""
     dataset = manifest.dataset
     title = f"{escape(dataset.name)}: {dataset.n} images in {dataset.n_groups} groups ({dataset.format})"
-    table = Table(title=title, caption=_caption(manifest, rows), caption_justify="left", title_justify="left")
+    table = Table(title=title, caption=_caption(manifest, rows), caption_justify="left", title_justify="left",
+                  box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fmt: skip
     for index, name in enumerate(COLUMNS):
-        table.add_column(name, justify="right" if 0 < index < 8 else "left", overflow="fold")
+        table.add_column(name, justify="right" if 0 < index < 8 else "left", no_wrap=index > 0, overflow="fold")
     for row in sorted(rows, key=lambda row: (row.status != "ok", -(row.miou or 0.0))):
-        table.add_row(*(_cells(row) if row.status == "ok" else (escape(row.label), row.status, *[""] * 8)))
+        table.add_row(
+            *(_cells(row) if row.status == "ok" else (escape(row.label), row.status, *[""] * (len(COLUMNS) - 2)))
+        )
     return table
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     latency, memory = row.latency_ms or {}, row.peak_memory_mb or {}
     rate = row.throughput_ips
-    interval = f" [{row.miou_ci[0]:.3f}, {row.miou_ci[1]:.3f}]" if row.miou_ci else ""
     return (
         escape(row.label),
-        escape(_number(row.miou, ".3f") + interval),
+        _number(row.miou, ".3f"),
+        "-".join(f"{end:.3f}".removeprefix("0") for end in row.miou_ci) if row.miou_ci else "-",
         _number(row.boundary_iou, ".3f"),
         _number(row.miss_rate, ".1%"),
         _number(latency.get("p50"), ".1f"),
-        _number(latency.get("p95"), ".1f"),
-        f"{rate.value:.1f} (batch {rate.batch_size})" if rate else "-",
+        _number(rate.value if rate else None, ".1f"),
         _number(memory.get("host"), ".0f"),
         ", ".join(w.licence for w in row.weights) or "none",
         row.device,
@@ -69,6 +61,7 @@ def _caption(manifest: RunManifest, rows: Sequence[Row]) -> str:
     ]
     flags = sorted({flag for row in rows for flag in row.flags})
     lines += [FLAGS[flag].format(groups=manifest.dataset.n_groups) for flag in flags]
+    lines.append("bound. = boundary IoU, miss = no overlap at all, MB = peak of the process; more with --json")
     environment = manifest.environment
     lines.append(f"{environment.get('gpu') or environment['cpu']}, {environment['cores']} cores; run {manifest.run_id}")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.datasets import Sample
-from benchmarks.evaluate import timed_call
+from benchmarks.evaluate import Outcome, timed_call
 from benchmarks.records import Throughput, Timing
 from benchmarks.selection import PromptOf
 from pipelines.base import Pipeline
@@ -30,13 +30,15 @@ class LatencyLog:
         self.latency: list[float] = []
         self.decode: list[float] = []
         self.stages: dict[str, list[float]] = {}
+        self.worked: list[Sample] = []
 
-    def add(self, ms: dict[str, float]) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Take the milliseconds of one image; an image whose call failed has no latency and is left out."""
-        self.decode.append(ms["decode"])
-        if "latency" in ms:
-            self.latency.append(ms["latency"])
-            for name, value in ms.items():
+        self.decode.append(outcome.ms["decode"])
+        if outcome.error is None:
+            self.worked.append(outcome.sample)
+            self.latency.append(outcome.ms["latency"])
+            for name, value in outcome.ms.items():
                 if name not in ("decode", "latency"):
                     self.stages.setdefault(name, []).append(value)
 
@@ -87,25 +89,30 @@ def _warm_up_on(pipeline: Pipeline, image: Image, prompt: Prompt) -> tuple[float
     return first_ms, calls
 
 
-def throughputs(pipeline: Pipeline, samples: Sequence[Sample], prompt_of: PromptOf, batch_sizes: Iterable[int],
+def throughputs(pipeline: Pipeline, samples: Sequence[Sample], prompt_of: PromptOf, batch_sizes: Sequence[int],
                 deadline: float) -> tuple[Throughput, ...]:  # fmt: skip
-    """Images a second over decoded images in memory, for growing batches; memory that ends stops the sweep.
+    """Images a second over decoded images in memory, for growing batches; one that fails ends the sweep.
 
     Args:
         pipeline: loaded and warm.
-        samples: from which evenly spaced ones are decoded beforehand, up to 256 MB.
+        samples: that the pipeline can do; evenly spaced ones are decoded beforehand, up to 256 MB.
         prompt_of: the prompt of a sample.
         batch_sizes: in growing order.
-        deadline: of `perf_counter`; a size beyond the first does not begin where its window would cross it.
+        deadline: of `perf_counter`; a size beyond the first does not begin after it.
     """
-    held = _hold(samples, prompt_of, most=max(batch_sizes := tuple(batch_sizes)))
+    if not samples:
+        return ()
+    held = _hold(samples, prompt_of, most=max(batch_sizes))
     found: list[Throughput] = []
-    for size in batch_sizes:
-        if found and perf_counter() + WINDOW_S > deadline:
+    for index, size in enumerate(batch_sizes):
+        left_s = deadline - perf_counter()
+        if found and left_s <= 0:
             break
+        window_s = min(WINDOW_S, max(left_s, 0) / (len(batch_sizes) - index))
         try:
-            found.append(Throughput(value=_images_per_second(pipeline, held, size), batch_size=size))
-        except MemoryError:
+            found.append(Throughput(value=_images_per_second(pipeline, held, size, window_s), batch_size=size))
+        except Exception as error:  # single images went well, so what ended is most likely the memory for batches
+            print(f"throughput at batch {size}: {type(error).__name__}: {error}", file=sys.stderr)
             break
     return tuple(found)
 
@@ -121,12 +128,12 @@ def _hold(samples: Sequence[Sample], prompt_of: PromptOf, most: int) -> list[tup
     return held
 
 
-def _images_per_second(pipeline: Pipeline, held: Sequence[tuple[Image, Prompt]], size: int) -> float:
+def _images_per_second(pipeline: Pipeline, held: Sequence[tuple[Image, Prompt]], size: int, window_s: float) -> float:
     """Whole batches, round and round through the held images, until every one was seen and the window is full."""
     stream, done = cycle(held), 0
     pipeline.clock.synchronise()
     start = perf_counter()
-    while done < len(held) or perf_counter() - start < WINDOW_S:
+    while done < len(held) or perf_counter() - start < window_s:
         images, prompts = zip(*islice(stream, size), strict=True)
         for prediction in pipeline.predict(images, prompts):
             prediction.foreground()

@@ -48,12 +48,10 @@ def work(store: RunStore, manifest: RunManifest, configuration: Configuration, t
         log = timing.LatencyLog()
         _record(evaluate.predict(pipeline, todo, ask), log, store, manifest, configuration, ask, tell)
         for outcome in evaluate.predict(pipeline, _until(deadline, done), ask):
-            log.add(outcome.ms)  # scored by a process before; timed again, since times of two processes do not mix
+            log.add(outcome)  # scored by a process before; timed again, since times of two processes do not mix
         tell({"event": "timing"})
         peak = timing.peak_memory_mb(configuration.device)
-        rates = (
-            timing.throughputs(pipeline, samples, ask, manifest.protocol.batch_sizes, deadline) if log.latency else ()
-        )
+        rates = timing.throughputs(pipeline, log.worked, ask, manifest.protocol.batch_sizes, deadline)
         measured = log.timing(load_s=pipeline.load_s or 0.0, first_ms=first_ms, warm_up=calls, throughputs=rates,
                               peak_memory_mb=peak, resumed=bool(done))  # fmt: skip
         write_whole(store.timing_path(configuration.id), measured.model_dump_json(indent=1))
@@ -98,7 +96,7 @@ def _record(outcomes: Iterator[evaluate.Outcome], log: timing.LatencyLog, store:
 
     def logged() -> Iterator[evaluate.Outcome]:
         for outcome in outcomes:
-            log.add(outcome.ms)
+            log.add(outcome)
             yield outcome
 
     with RecordWriter(store.records_path(configuration.id)) as writer:

@@ -13,6 +13,9 @@ from benchmarks.datasets.settings import Settings
 from pipelines.errors import DatasetError, ImageError
 from pipelines.types import Image, Prompt
 
+GUESSES = 20
+"""For so many problems the name that could have been meant is looked for; that takes long in large folders."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -132,7 +135,10 @@ def _header_size(path: Path, row: str, root: Path, found: Findings) -> tuple[int
         reason, cure = error.message, error.cure
     except OSError as error:
         reason, cure = f"it cannot be opened ({error.strerror}).", "Correct its permissions."
-    found.problem(row, f"{path.relative_to(root)} is refused: {reason}", f"{cure} Or remove it from the dataset.")
+    name = str(path.relative_to(root))
+    found.problem(
+        row, reason if name == row else f"{name} is refused: {reason}", f"{cure} Or remove it from the dataset."
+    )
     return None
 
 

@@ -8,12 +8,13 @@ read as pictures without masks, at any depth, and the first subfolder becomes th
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.datasets.entries import Entry, Findings, build_dataset
-from benchmarks.datasets.paths import list_pictures, near
+from benchmarks.datasets.entries import GUESSES, Entry, Findings, build_dataset
+from benchmarks.datasets.paths import as_splits, list_pictures, near
 from benchmarks.datasets.sample import FOREGROUND, Dataset
 from benchmarks.datasets.settings import read_settings
 from pipelines.errors import DatasetError
@@ -48,7 +49,8 @@ def _parts(root: Path) -> list[tuple[Path, str | None]]:
     """Folders that hold ``images/``, with the split that each one is: the root alone, or some of its subfolders."""
     if (root / IMAGES).is_dir():
         return [(root, None)]
-    return [(folder, folder.name) for folder in _subfolders(root) if (folder / IMAGES).is_dir()]
+    parts = [folder for folder in _subfolders(root) if (folder / IMAGES).is_dir()]
+    return [(folder, folder.name) for folder in as_splits(root, parts)]
 
 
 def _subfolders(root: Path) -> list[Path]:
@@ -85,7 +87,7 @@ def _pair(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], roo
             found.problem(row, f"has two masks, {names}.", "Keep one.")
         elif masks and not ours:
             cure = f"Add {MASKS}/{stem}.png (all black if there is nothing to find), or remove the picture."
-            found.problem(row, "has no mask.", near(stem, orphans) + cure)
+            found.problem(row, "has no mask.", _hint(stem, orphans, found) + cure)
         else:
             found.entries.append(Entry(row, files[0], {FOREGROUND: ours[0]} if ours else {}, split=split))
 
@@ -95,19 +97,29 @@ def _orphans(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], 
     for stem in sorted(masks.keys() - images.keys()):
         row = str(masks[stem][0].relative_to(root))
         cure = f"Add the picture {IMAGES}/{stem}, or remove the mask."
-        found.problem(row, f"is a mask without a picture in {IMAGES}/.", near(stem, lonely) + cure)
+        found.problem(row, f"is a mask without a picture in {IMAGES}/.", _hint(stem, lonely, found) + cure)
+
+
+def _hint(stem: str, known: list[str], found: Findings) -> str:
+    return near(stem, known) if len(found.problems) < GUESSES else ""
 
 
 def _by_stem(pictures: list[Path], folder: Path) -> dict[str, list[Path]]:
     """Path below a folder without extension → the files of that name."""
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in pictures:
-        groups[path.relative_to(folder).with_suffix("").as_posix()].append(path)
+        stem = path.relative_to(folder).with_suffix("").as_posix()
+        groups[unicodedata.normalize("NFC", stem)].append(
+            path
+        )  # an archive made on a Mac may hold é as e and an accent
     return dict(groups)
 
 
 def _read_flat(root: Path, found: Findings) -> None:
     _refuse_mask_like(root, f"{IMAGES}/ and {MASKS}/ in it")
+    home = root.resolve()
+    if home.name == IMAGES and (home.parent / MASKS).is_dir():
+        found.notes.append(f"There are {MASKS}/ beside this folder; to use them, open {str(home.parent)!r}.")
     for path in found.take(list_pictures(root, root)):
         parts = path.relative_to(root).parts
         tags = {"folder": parts[0]} if len(parts) > 1 else {}

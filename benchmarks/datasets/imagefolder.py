@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.datasets.entries import Entry, Findings, build_dataset
+from benchmarks.datasets.entries import GUESSES, Entry, Findings, build_dataset
 from benchmarks.datasets.manifest import FILE_NAME, FILES, Row, read_manifest
-from benchmarks.datasets.paths import PathRefusedError, inside, shown
+from benchmarks.datasets.paths import PathRefusedError, as_splits, inside, own_file, shown
 from benchmarks.datasets.sample import FOREGROUND, Dataset
 from benchmarks.datasets.settings import parse_prompt, parse_threshold, read_settings
 from pipelines.errors import DatasetError
@@ -38,13 +38,23 @@ def open_imagefolder(spec: str) -> Dataset | None:
         return None
     settings, found, seen = read_settings(root), Findings(), dict[Path, str]()
     for path, split in manifests:
-        rows = read_manifest(path, found.problems)
-        columns = _mask_columns(rows)
-        for row in rows:
-            entry = _entry(row, path.parent.resolve(), columns, split, found)
-            if entry and _is_new(entry, seen, found):
-                found.entries.append(entry)
+        _read_rows(path, split, seen, found)
     return build_dataset(root.resolve(), "imagefolder", settings, found)
+
+
+def _read_rows(path: Path, split: str | None, seen: dict[Path, str], found: Findings) -> None:
+    rows = read_manifest(path, found.problems)
+    columns = _mask_columns(rows)
+    for row in rows:
+        entry = _entry(row, path.parent.resolve(), columns, split, found)
+        if entry and _is_new(entry, seen, found):
+            found.entries.append(entry)
+    if not columns and (path.parent / "masks").is_dir():  # or quality would silently not be measured
+        reason, cure = (
+            "it names no masks, but there is a folder masks/.",
+            "Add the column mask_file_name, or take it away.",
+        )
+        found.problem(path.name, reason, cure)
 
 
 def _manifests(root: Path) -> list[tuple[Path, str | None]]:
@@ -54,12 +64,12 @@ def _manifests(root: Path) -> list[tuple[Path, str | None]]:
         raise DatasetError(f"The folder {str(root)!r} has both {FILES[0]} and {FILES[1]}.", "Remove one of them.")
     if own:
         return [(own[0], None)]
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith("."))
-    return [(path, folder.name) for folder in folders for path in _of_folder(folder)[:1]]
+    parts = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.is_symlink() and _of_folder(p)]
+    return [(_of_folder(folder)[0], folder.name) for folder in as_splits(root, parts)]
 
 
 def _of_folder(folder: Path) -> list[Path]:
-    return [folder / name for name in FILES if (folder / name).is_file()]
+    return [path for name in FILES if (path := own_file(folder, name))]
 
 
 def _mask_columns(rows: list[Row]) -> dict[str, str]:
@@ -73,8 +83,11 @@ def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, 
     """The files of one row, each inside the root, or None with a problem noted."""
     values = row.values
     try:
-        image = inside(root, _path(values, FILE_NAME))
-        masks = {label: inside(root, _path(values, name)) for name, label in columns.items() if values.get(name)}
+        guess = len(found.problems) < GUESSES
+        image = inside(root, _path(values, FILE_NAME), guess=guess)
+        masks = {
+            label: inside(root, _path(values, name), guess=guess) for name, label in columns.items() if values.get(name)
+        }
         if columns and not masks:
             raise PathRefusedError(f"{shown(values[FILE_NAME])} has no mask.",
                               "Name its mask (all black if there is nothing to find), or remove the row.")  # fmt: skip

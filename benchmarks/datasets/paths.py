@@ -20,6 +20,12 @@ PICTURES = frozenset(
 )  # fmt: skip
 """Extensions of files that are read as pictures, in lower case."""
 
+SPLIT_NAME = re.compile(r"^(train|val|test|tune|dev|hold|eval|calib|fold|split|part)", re.IGNORECASE)
+"""How folders that are splits begin: train, training, val, valid, validation, test, fold0 and so on."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and what stands for bytes that are not UTF-8."""
+
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _RELATIVE = "Write the path relative to the dataset's folder, such as images/a.jpg."
 
@@ -39,7 +45,7 @@ class Listing:
     Attributes:
         pictures: files with the extension of a picture, sorted.
         others: number of other files by extension, hidden ones left out.
-        problems: links that are not followed.
+        problems: links that are not followed, names that cannot be printed.
     """
 
     pictures: list[Path] = field(default_factory=list)
@@ -66,7 +72,9 @@ def list_pictures(folder: Path, root: Path, *, deep: bool = True) -> Listing:
         refused = {name for name in links if _link_problem(here / name, root, home, found.problems)}
         for name in sorted(name for name in files if not name.startswith(".") and name not in refused):
             suffix = Path(name).suffix.lower()
-            if suffix in PICTURES:
+            if suffix in PICTURES and _UNPRINTABLE.search(name):
+                found.problems.append(Problem(ascii(name), "has a name that cannot be printed.", "Rename the file."))
+            elif suffix in PICTURES:
                 found.pictures.append(here / name)
             else:
                 found.others[suffix or "no extension"] += 1
@@ -91,12 +99,25 @@ def _link_problem(link: Path, root: Path, home: Path, problems: list[Problem]) -
     return True
 
 
-def inside(root: Path, name: str) -> Path:
+def own_file(root: Path, name: str) -> Path | None:
+    """A file that describes the dataset, or None where there is none.
+
+    Raises:
+        DatasetError: it is a link that leaves the folder.
+    """
+    path = root / name
+    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        raise DatasetError(f"{name} is a link that leaves the dataset's folder.", "Copy the file to where the link is.")
+    return path if path.is_file() else None
+
+
+def inside(root: Path, name: str, *, guess: bool = True) -> Path:
     """The file that a manifest names.
 
     Args:
         root: the dataset's folder, resolved.
         name: path as written, relative to it, with ``/``.
+        guess: look for the name that could have been meant; slow in large folders.
 
     Raises:
         PathRefusedError: not a relative path, leaves the root, or is not a file.
@@ -116,15 +137,14 @@ def inside(root: Path, name: str) -> Path:
     except (OSError, RuntimeError) as error:  # a name that is too long, or links in a circle
         why = getattr(error, "strerror", None) or "links in a circle"
         raise PathRefusedError(f"the path {shown(name)} cannot be opened ({why}).", _RELATIVE) from error
-    raise PathRefusedError(
-        f"the file {name!r} {kind}.", near(name, _neighbours(root, path)) + "Correct the name or add it."
-    )
+    hint = near(name, _neighbours(root, path)) if guess else ""
+    raise PathRefusedError(f"the file {shown(name)} {kind}.", f"{hint}Correct the name, or add the file.")
 
 
 def _forbidden(name: str) -> str | None:
     if not name.strip():
         return "is empty"
-    if any(ord(char) < 32 for char in name):
+    if _UNPRINTABLE.search(name):
         return "has control characters"
     if _SCHEME.match(name):
         return "is an address or names a drive, not a file below the dataset's folder"
@@ -167,6 +187,21 @@ def sample_ids(names: Sequence[str]) -> list[str]:
     stems = [path.with_suffix("").as_posix() for path in short]
     count = Counter(stems)
     return [stem if count[stem] == 1 else path.as_posix() for stem, path in zip(stems, short, strict=True)]
+
+
+def as_splits(root: Path, folders: Sequence[Path]) -> list[Path]:
+    """The folders, if each has the name of a split.
+
+    Raises:
+        DatasetError: one has another name, so that these are datasets of their own.
+    """
+    for folder in folders:
+        if not SPLIT_NAME.match(folder.name):
+            raise DatasetError(
+                f"{shown(root.name)} holds a dataset in its folder {shown(folder.name)}, which is no split.",
+                f"Open {shown(str(folder))}, or name it train, val, test or tune.",
+            )
+    return list(folders)
 
 
 def file_hash(*paths: Path) -> str:

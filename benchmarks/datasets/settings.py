@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.datasets.paths import own_file
 from pipelines.errors import DatasetError, PromptError
 from pipelines.types import Prompt
 
@@ -36,7 +37,8 @@ def read_settings(root: Path) -> Settings:
         DatasetError: it cannot be parsed, has an unknown key or a value of the wrong kind.
     """
     default_name = root.resolve().name or "dataset"
-    values = _parse(root / FILE) if (root / FILE).is_file() else {}
+    path = own_file(root, FILE)
+    values = _parse(path) if path else {}
     for key in values:
         if key not in KEYS:
             close = difflib.get_close_matches(str(key), KEYS, n=1)

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.classical.tone import Grey
-from pipelines.types import Image
+from pipelines.types import Image, Mask
 
 if TYPE_CHECKING:
     from pipelines.classical.parameters import ClassicalParams
+
+OUTSIDE = 128  # neither 0 nor 255
 
 Score = npt.NDArray[np.float32]
 """Score of being foreground, ``float32 (h, w)`` in [0, 1]."""
@@ -28,12 +30,21 @@ def edges(_: Image, grey: Grey, params: ClassicalParams) -> Grey:
 
 def filled_edges(_: Image, edge: Grey, params: ClassicalParams) -> Score:
     """1 inside the outer contours of the edges, or on the edges alone."""
-    if not params.fill_contours:
-        return np.asarray(edge > 0, np.float32)
-    contours, _hierarchy = cv2.findContours(edge, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    soft = np.zeros(edge.shape, np.float32)
-    cv2.drawContours(soft, contours, -1, (1.0,), cv2.FILLED)
-    return soft
+    return np.asarray(enclosed(edge) if params.fill_contours else edge > 0, np.float32)
+
+
+def enclosed(mask: Grey) -> Mask:
+    """Non-zero pixels and all that they enclose, ``bool (H, W)``.
+
+    The same as drawing the external contours filled, pixel for pixel, and several times as fast where there are many:
+    the outside is flooded from a rim of zeros through pixels that share a side.
+
+    Args:
+        mask: ``uint8 (H, W)``, 0 or 255.
+    """
+    rimmed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
+    cv2.floodFill(rimmed, None, (0, 0), (OUTSIDE,), flags=4)
+    return np.asarray(rimmed[1:-1, 1:-1] != OUTSIDE)
 
 
 def otsu_score(_: Image, grey: Grey, params: ClassicalParams) -> Score:
@@ -41,6 +52,8 @@ def otsu_score(_: Image, grey: Grey, params: ClassicalParams) -> Score:
 
     Source: Otsu, A threshold selection method from gray-level histograms, 1979.
     """
+    if grey.min() == grey.max():  # one value: nothing to part, whatever threshold comes out
+        return np.zeros(grey.shape, np.float32)
     middle = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)[0] + 0.5  # above the threshold is foreground
     table = np.interp(np.arange(256), [0, middle, 255.5], [0, 0.5, 1]).astype(np.float32)
     return np.asarray(table[grey], np.float32)

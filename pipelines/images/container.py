@@ -10,6 +10,8 @@ from PIL.ImageFile import ImageFile
 from pipelines.errors import ImageDamagedError, ImageLimitError, ResourceError, WorkbenchError
 
 CURE_DAMAGED = "Copy or export the file again."
+MAX_PARTS = 200_000
+"""Chunks or tags in one file: they are walked in Python, and a file of 20 MiB could hold millions of empty ones."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class Container:
         bits: per sample, as stored.
         key: the grey or colour that is transparent, at the stored depth (PNG).
         lossy: the stored values are not those that were saved.
+        planar: a TIFF that holds each channel apart; of 16 bits Pillow gives the high byte alone.
         white_is_zero: a 16-bit or float TIFF that counts from white.
+        verify: raises where there are too few pixels and the decoder says nothing; called if the last row is all zero.
     """
 
     name: str
@@ -38,7 +42,9 @@ class Container:
     bits: int = 8
     key: tuple[int, ...] | None = None
     lossy: bool = False
+    planar: bool = False
     white_is_zero: bool = False
+    verify: Callable[[], None] | None = None
 
 
 def damaged(name: str, reason: object) -> ImageDamagedError:
@@ -47,6 +53,16 @@ def damaged(name: str, reason: object) -> ImageDamagedError:
     if words == "not identified by this driver":  # as Pillow says it
         words = "its header gives no size or no kind of pixels"
     return ImageDamagedError(f"{name} is damaged: {words}.", CURE_DAMAGED)
+
+
+def check_parts(name: str, count: int, most: int = MAX_PARTS) -> None:
+    """Refuse a file of endless parts.
+
+    Raises:
+        ImageLimitError: there are more than ``most``.
+    """
+    if count > most:
+        raise ImageLimitError(f"{name} consists of more than {most} parts.", "Save it again.")
 
 
 @contextmanager

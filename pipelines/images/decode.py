@@ -8,7 +8,16 @@ from pipelines.errors import ImageFormatError
 from pipelines.images.colour import to_srgb
 from pipelines.images.container import Container, damaged, guarded
 from pipelines.images.limits import UPLOAD, Limits
-from pipelines.images.samples import BAND_ROWS, load_samples, pixels, reads_twice, round_sixteen, to_eight_bits, upright
+from pipelines.images.samples import (
+    BAND_ROWS,
+    equal,
+    load_samples,
+    pixels,
+    reads_twice,
+    round_sixteen,
+    to_eight_bits,
+    upright,
+)
 from pipelines.images.sniff import inspect
 from pipelines.images.source import Source, read_source
 from pipelines.types import Image
@@ -25,6 +34,7 @@ def load_image(source: Source, limits: Limits = UPLOAD) -> Image:
       ``round((a * c + (255 - a) * 255) / 255)``.
     - 16 bits, grey or colour: ``round(v / 257)``, which is exact at both ends and has no ties. A TIFF that declares 12
       bits: ``round(v * 255 / 4095)``. 12-bit values in a 16-bit file are 16-bit values, and therefore dark.
+      In a TIFF with premultiplied alpha or with planes, colour keeps its high byte instead, at most 1 off.
     - 32-bit integers: 0 to 65535 as 16 bits, else refused. Floats: 0 to 1, ``round(v * 255)``, else refused.
       Nothing is ever stretched to its own minimum and maximum, and nothing is clipped.
     - Colour: an ICC profile is applied (8 bits, perceptual intent) and brings RGB, grey, CMYK and Lab to sRGB; one that
@@ -129,8 +139,7 @@ def _key_alpha(values: npt.NDArray[np.integer], header: Container) -> PILImage.I
     scale = 255 // (2**header.bits - 1) if header.bits < 8 else 1
     if values.dtype == np.bool_:
         scale = 1
-    hidden: npt.NDArray[np.bool_] = np.asarray(values == np.array(header.key) * scale)  # grey: one number, as any shape
-    return _alpha(np.asarray(hidden.all(axis=2)) if values.ndim == 3 else hidden)
+    return _alpha(equal(values, [value * scale for value in header.key]))
 
 
 def _alpha(hidden: npt.NDArray[np.bool_]) -> PILImage.Image:
@@ -160,5 +169,6 @@ def _lay_on_white(out: Image, alpha: PILImage.Image) -> None:
     opacity = pixels(alpha)[..., None].astype(np.uint16)
     for row in range(0, len(out), BAND_ROWS):  # in bands: 16 bits for the whole picture would take twice its memory
         a, c = opacity[row : row + BAND_ROWS], out[row : row + BAND_ROWS]
-        # a * c + (255 - a) * 255 + 127 is at most 65152 and fits 16 bits
-        c[:] = (a * c + (255 - a) * np.uint16(255) + np.uint16(127)) // np.uint16(255)
+        # With x = a * c + (255 - a) * 255 and y = x + 128, round(x / 255) is (y + (y >> 8)) >> 8: 16 bits do.
+        y = a * c + (255 - a) * np.uint16(255) + np.uint16(128)
+        c[:] = (y + (y >> 8)) >> 8

@@ -7,7 +7,7 @@ from io import BytesIO
 from PIL.JpegImagePlugin import JpegImageFile
 
 from pipelines.errors import ImageFormatError, ImageLimitError
-from pipelines.images.container import Container, damaged, plugin
+from pipelines.images.container import Container, check_parts, damaged, plugin
 from pipelines.images.limits import MAX_PROFILE_BYTES, Limits
 from pipelines.images.tags import orientation
 
@@ -18,6 +18,10 @@ EXIF_HEAD, XMP_HEAD, PROFILE_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\
 # Each scan of a progressive file goes over all coefficients: a small file with thousands of empty scans would take
 # minutes. Encoders write about ten.
 MAX_SCANS = 64
+MAX_SEGMENTS = 5000
+SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+"""The start of a segment with a body; fill bytes and bare markers are passed over."""
+
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -66,17 +70,15 @@ def inspect(name: str, data: bytes, limits: Limits) -> Container:
 
 def _segments(name: str, data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, start and stop of each segment, up to and with the header of the first scan."""
-    at = 2
-    while (start := data.find(b"\xff", at)) >= 0 and start + 4 <= len(data):
-        marker = data[start + 1]
-        if marker in (0x00, 0x01, 0xD8, 0xFF) or 0xD0 <= marker <= 0xD7:  # fill bytes and markers without a body
-            at = start + (1 if marker == 0xFF else 2)
-            continue
-        at = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
-        if marker == END or at > len(data) or at < start + 4:
+    at, count = 2, 0
+    while (found := SEGMENT.search(data, at)) and found.end() + 2 <= len(data):
+        start = found.start()
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+        if data[start + 1] == END or at > len(data) or at < start + 4:
             break
-        yield marker, start, at
-        if marker == SCAN:
+        check_parts(name, count := count + 1, MAX_SEGMENTS)
+        yield data[start + 1], start, at
+        if data[start + 1] == SCAN:
             return
     raise damaged(name, "it is cut off before its pixels")
 

@@ -81,7 +81,7 @@ def load_mask(source: Source, limits: Limits = UPLOAD, threshold: int | None = N
 
 
 def _refused(header: Container, what: str, cure: str) -> ImageFormatError:
-    return ImageFormatError(f"The mask {header.name} {what}.", cure)
+    return ImageFormatError(f"{header.name} cannot be read as a mask: it {what}.", cure)
 
 
 def _stored(values: Ids, header: Container) -> Ids:
@@ -134,35 +134,47 @@ def _colour(image: PILImage.Image, threshold: int | None, header: Container) -> 
         return _grey(np.ascontiguousarray(colours[..., 1]), 255, threshold, header)
     if threshold is not None:
         raise _refused(header, "is coloured: a threshold needs one value per pixel", CURE_PLAIN)
-    codes, found = _codes(colours, header)
-    lut = np.zeros(1 << 24, np.uint16)
-    lut[found] = np.arange(len(found)) + (found[0] != 0)
-    ids = lut[codes]
+    ids, _ = _numbered(colours, header)
     if is_blended(ids, None):
         raise _refused(header, "is a colour map with blended edges", CURE_PLAIN)
-    return ids.astype(np.uint8) if int(ids.max()) < 256 else ids
+    return ids
 
 
 def _equal(colours: npt.NDArray[np.uint8], tolerance: int) -> bool:
-    for band in np.array_split(colours, max(1, len(colours) // 256)):  # a photograph is told by its first rows
-        if int((band.max(axis=2) - band.min(axis=2)).max()) > tolerance:
-            return False
-    return True
+    # By bands: a photograph is told by its first rows.
+    return all(int((band.max(axis=2) - band.min(axis=2)).max()) <= tolerance for band in _bands(colours))
 
 
-def _codes(colours: npt.NDArray[np.uint8], header: Container) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
-    """Each pixel's ``R * 65536 + G * 256 + B``, and those that occur, in order."""
-    codes = colours[..., 0].astype(np.int32) << 8
-    codes |= colours[..., 1]
-    codes <<= 8
-    codes |= colours[..., 2]
-    seen = np.zeros(1 << 24, np.bool_)  # faster than sorting 25 million pixels
-    seen[codes] = True
+def _numbered(colours: npt.NDArray[np.uint8], header: Container, first: int | None = None) -> tuple[Ids, bool]:
+    """Colours ``(H, W, 3)`` as numbers in the order of (R, G, B), and whether there is black.
+
+    The lowest number is ``first``, or else 0 for black and 1 for any other colour.
+    """
+    seen = np.zeros(1 << 24, np.bool_)  # a table is faster than sorting 25 million pixels
+    for band in _bands(colours):
+        seen[_codes(band)] = True
     found = np.flatnonzero(seen)
     if len(found) > MOST_COLOURS:
         what = f"has {len(found)} colours, more than {MOST_COLOURS}: is it a photograph, or blended at its edges?"
         raise _refused(header, what, CURE_PLAIN)
-    return codes, found
+    first = int(found[0] != 0) if first is None else first
+    kind = np.uint8 if first + len(found) <= 256 else np.uint16
+    numbers = np.zeros(1 << 24, kind)
+    numbers[found] = np.arange(first, first + len(found))
+    ids = np.concatenate([numbers[_codes(band)] for band in _bands(colours)])
+    return ids, bool(found[0] == 0)
+
+
+def _bands(colours: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
+    return np.array_split(colours, max(1, colours.size // 2**20)) if len(colours) > 1 else [colours]
+
+
+def _codes(band: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
+    codes = band[..., 0].astype(np.intp)  # the type of an index: no other needs converting
+    for channel in (1, 2):
+        codes <<= 8
+        codes |= band[..., channel]
+    return codes
 
 
 def _behind_alpha(colours: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8], threshold: int | None,
@@ -177,12 +189,10 @@ def _behind_alpha(colours: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8], 
         if colours.any():  # colours under full transparency: a broken export, or an empty mask?
             raise _refused(header, "is transparent everywhere and yet holds colours", "Save the mask without alpha.")
         return np.zeros(alpha.shape, np.uint8)
-    codes, found = _codes(colours[opaque][None], header)
-    if len(found) > 1 and found[0] == 0:
+    numbers, black = _numbered(colours[opaque][:, None], header, 1)
+    if black and int(numbers.max()) > 1:
         raise _refused(header, "has both black and transparent pixels: either could be the background",
                        "Save the mask without alpha.")  # fmt: skip
-    lut = np.zeros(1 << 24, np.uint16)
-    lut[found] = np.arange(1, len(found) + 1)
-    ids = np.zeros(alpha.shape, np.uint16)
-    ids[opaque] = lut[codes[0]]
-    return ids.astype(np.uint8) if len(found) < 256 else ids
+    ids = np.zeros(alpha.shape, numbers.dtype)
+    ids[opaque] = numbers[:, 0]
+    return ids

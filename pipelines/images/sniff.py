@@ -9,10 +9,10 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 
-from pipelines.errors import ImageFormatError
+from pipelines.errors import ImageFormatError, ImageLimitError
 from pipelines.images import jpeg, png, tiff, webp
 from pipelines.images.container import Container, plugin
-from pipelines.images.limits import MAX_PROFILE_BYTES, Limits
+from pipelines.images.limits import MAX_PROFILE_BYTES, MIB, Limits
 from pipelines.images.tags import orientation
 
 # Formats that people send and that are not read, so that the message can name them.
@@ -29,6 +29,7 @@ SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"BM", "BMP"), (b"GIF87a", "GIF"), (b"GIF89a", "GIF"),
     (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
 )  # fmt: skip
+MAX_RUN_LENGTH = 4_000_000
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 INSPECT: dict[str, Callable[[str, bytes, Limits], Container]] = {
     "PNG": png.inspect, "JPEG": jpeg.inspect, "WEBP": webp.inspect, "TIFF": tiff.inspect,
@@ -80,12 +81,27 @@ def _by_pillow(name: str, data: bytes, limits: Limits, found: str) -> Container:
         limits.check_size(name, *struct.unpack_from("<HH", data, 6))
     kinds: dict[str, Callable[..., ImageFile]] = {"BMP": BmpImageFile, "GIF": GifImageFile, "AVIF": AvifImageFile}
     opener = plugin(kinds.get(found) or _heif(), name, lambda: BytesIO(data))
+    if found == "BMP":
+        _check_bmp(name, data)
     with opener() as image:
         size = image.size
         exif, xmp, profile = (image.info.get(key) or b"" for key in ("exif", "xmp", "icc_profile"))
     limits.check_size(name, *size)
     profile = profile if len(profile) <= MAX_PROFILE_BYTES else b""
     return Container(name, found, size, opener, orientation(exif, xmp), profile, lossy=found in ("AVIF", "HEIF"))
+
+
+def _check_bmp(name: str, data: bytes) -> None:
+    """Refuse a large run-length coded BMP: Pillow decodes it in Python, pixel by pixel."""
+    if len(data) < 34 or int.from_bytes(data[30:34], "little") not in (1, 2):
+        return
+    width, height = struct.unpack_from("<ii", data, 18)
+    if abs(width * height) > MAX_RUN_LENGTH or len(data) > MAX_RUN_LENGTH:
+        raise ImageLimitError(
+            f"{name} is a run-length coded BMP of {width} x {abs(height)} pixels and {len(data) / MIB:.1f} MiB; "
+            f"at most {MAX_RUN_LENGTH / 1e6:.0f} megapixels and as many bytes are read.",
+            "Save it as PNG.",
+        )
 
 
 def _heif() -> Callable[..., ImageFile]:

@@ -32,7 +32,7 @@ def is_blended(values: npt.NDArray[np.integer[Any]], top: int | None) -> bool:
         values: ``(H, W)``, uint8 or uint16. Colours as their rank in the order of (R, G, B): a blend lies between.
         top: the value of white; None for colours.
     """
-    counts = np.bincount(values.ravel(), minlength=2)
+    counts = _counts(values)
     found = np.flatnonzero(counts)
     between = found[1:-1]
     if top is not None:
@@ -46,6 +46,14 @@ def is_blended(values: npt.NDArray[np.integer[Any]], top: int | None) -> bool:
     in_band = np.bincount(values[_band(values)], minlength=len(counts))
     banded = int((2 * in_band[between] > counts[between]).sum())
     return 2 * banded >= len(between) and banded >= (FEW_COLOURS if top is None else 1)
+
+
+def _counts(values: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.intp]:
+    length = int(values.max()) + 1
+    total = np.zeros(length, np.intp)
+    for band in np.array_split(values.ravel(), max(1, values.size >> 20)):  # it counts in 64 bits: not all at once
+        total += np.bincount(band, minlength=length)
+    return total
 
 
 def _band(values: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:

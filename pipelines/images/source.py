@@ -51,6 +51,8 @@ def shown(name: str) -> str:
 def _read_path(path: str | Path, limits: Limits) -> tuple[str, bytes]:
     name = shown(os.fspath(path))
     try:
+        if not os.fspath(path):
+            raise FileNotFoundError
         found = Path(path).stat()
         if stat.S_ISDIR(found.st_mode):
             raise ImageFormatError(f"{name} is a folder, not a picture.", "Give the path of a file.")
@@ -73,9 +75,9 @@ def _read_file(file: BinaryIO, limits: Limits) -> tuple[str, bytes]:
         raise ImageFormatError(
             f"A picture cannot be read from {type(file).__name__}.", "Give a path, bytes or a file opened with 'rb'."
         )
-    with suppress(AttributeError, UnsupportedOperation):  # a stream, such as a download, is read from where it stands
-        file.seek(0)
     try:
+        with suppress(AttributeError, UnsupportedOperation):  # a stream, as a download, is read from where it stands
+            file.seek(0)
         data = file.read(limits.max_bytes + 1)
     except (OSError, ValueError) as error:
         raise ImageFormatError(f"{name} cannot be read: {error}.", "Open the file again with 'rb'.") from error

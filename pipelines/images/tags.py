@@ -5,6 +5,7 @@ import struct
 from typing import NamedTuple
 
 ORIENTATION = 274
+MAX_TAGS = 65535
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:\s*=\s*"|>)\s*([1-8])')
@@ -51,7 +52,7 @@ def read_directory(data: bytes) -> Directory:
     except (struct.error, OverflowError) as error:
         raise ValueError("its directory of tags lies beyond its end") from error
     first, width = offset + struct.calcsize("<" + count_code), 20 if big else 12
-    if first + count * width > len(data):
+    if count > MAX_TAGS or first + count * width > len(data):
         raise ValueError("its directory of tags is cut off")
     entries: dict[int, Entry] = {}
     for at in range(first, first + count * width, width):

@@ -55,8 +55,9 @@ def inspect(name: str, data: bytes, limits: Limits) -> Container:
         image = plugin(TiffImageFile, name, lambda: BytesIO(_rewrite(data, directory, needed)))()
         return _through_libtiff(image, numbers)
 
+    compression, planar = numbers[COMPRESSION], numbers[PLANAR][:1] == (2,)
     return Container(name, "TIFF", size, open_image, orientation(data, _value(data, directory, XMP)),
-                     _value(data, directory, PROFILE), bits, lossy=bool(LOSSY & set(numbers[COMPRESSION])),
+                     _value(data, directory, PROFILE), bits, lossy=bool(LOSSY & set(compression)), planar=planar,
                      white_is_zero=white_is_zero)  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pipelines.images.container import Container, damaged, plugin
+from pipelines.images.container import Container, check_parts, damaged, plugin
 from pipelines.images.limits import MAX_PROFILE_BYTES, Limits
 from pipelines.images.tags import orientation
 
@@ -22,7 +22,8 @@ def inspect(name: str, data: bytes, limits: Limits) -> Container:
         raise damaged(name, "it is cut off before its end")
     sizes: dict[bytes, tuple[int, int]] = {}
     metadata = {b"EXIF": b"", b"XMP ": b"", b"ICCP": b""}
-    for kind, start, stop in _chunks(data, 12):
+    for count, (kind, start, stop) in enumerate(_chunks(data, 12)):
+        check_parts(name, count)
         if kind == b"ANMF" and not sizes.keys() & {b"VP8 ", b"VP8L"}:
             frame = data[start + 16 : stop]  # its own chunks follow 16 bytes about its place and duration
             inner = ((k, frame[s : s + 10]) for k, s, _ in _chunks(frame, 0) if k in (b"VP8 ", b"VP8L"))

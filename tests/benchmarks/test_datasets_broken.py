@@ -1,5 +1,7 @@
 """Broken datasets: each is refused in one sentence that names the row and the cure, and listed when not strict."""
 
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,10 +98,12 @@ def turned(root: Path) -> None:
 
 def leak_by_group(root: Path) -> None:
     csv("file_name,group,split\nimages/a.png,g,train\nimages/b.png,g,test\n")(root)
+    shutil.rmtree(root / "masks")
 
 
 def leak_by_picture(root: Path) -> None:
     csv("file_name,split\nimages/a.png,train\nimages/b.png,test\n")(root)
+    shutil.rmtree(root / "masks")
 
 
 def soft(root: Path) -> None:
@@ -124,30 +128,89 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "empty folder": (nothing, "holds no pictures", "Put pictures"),
     "only texts": (lambda r: (r / "a.txt").write_text("x") and None, "holds no pictures", "Put pictures"),
     "missing mask": (changed(lambda r: write(r / "images/c.png")), r"images/c\.png: has no mask", "Add masks/c.png"),
-    "near mask": (changed(lambda r: (r / "masks/b.png").rename(r / "masks/b_mask.png")), "images/b.png: has no mask", "Add"),
+    "near mask": (
+        changed(lambda r: (r / "masks/b.png").rename(r / "masks/b_mask.png")),
+        "images/b.png: has no mask",
+        "Add",
+    ),
     "case of a name": (
         changed(lambda r: (pairs(r, "photo1"), (r / "masks/photo1.png").rename(r / "masks/Photo1.png"))),
-        r"images/photo1\.png: has no mask", "Did you mean 'Photo1'"),
-    "orphan mask": (changed(lambda r: write(r / "masks/z.png", value=1)), r"masks/z\.png: is a mask without", "remove the mask"),
-    "two pictures": (changed(lambda r: write(r / "images/a.jpg")), r"images/a\.jpg: differs from images/a\.png", "Rename or remove"),
-    "two masks": (changed(lambda r: write(r / "masks/a.bmp", value=1)), r"has two masks, masks/a\.bmp and masks/a\.png", "Keep one"),
-    "size": (changed(lambda r: write(r / "masks/a.png", (20, 29), 1)), r"30 x 20 and its mask masks/a\.png is 29 x 20", "never resized"),
+        r"images/photo1\.png: has no mask",
+        "Did you mean 'Photo1'",
+    ),
+    "orphan mask": (
+        changed(lambda r: write(r / "masks/z.png", value=1)),
+        r"masks/z\.png: is a mask without",
+        "remove the mask",
+    ),
+    "two pictures": (
+        changed(lambda r: write(r / "images/a.jpg")),
+        r"images/a\.jpg: differs from images/a\.png",
+        "Rename or remove",
+    ),
+    "two masks": (
+        changed(lambda r: write(r / "masks/a.bmp", value=1)),
+        r"has two masks, masks/a\.bmp and masks/a\.png",
+        "Keep one",
+    ),
+    "size": (
+        changed(lambda r: write(r / "masks/a.png", (20, 29), 1)),
+        r"30 x 20 and its mask masks/a\.png is 29 x 20",
+        "never resized",
+    ),
     "turned by EXIF": (turned, "20 x 30 and its mask masks/c.png is 30 x 20", "turn the mask too"),
-    "empty masks/": (changed(lambda r: [p.unlink() for p in (r / "masks").iterdir()]), "masks/ holds no pictures", "Put the masks"),
+    "empty masks/": (
+        changed(lambda r: [p.unlink() for p in (r / "masks").iterdir()]),
+        "masks/ holds no pictures",
+        "Put the masks",
+    ),
     "mask/": (changed(lambda r: (r / "masks").rename(r / "mask")), "has mask/, which looks like masks", "masks/"),
     "Masks/": (changed(lambda r: (r / "masks").rename(r / "Masks")), "has Masks/, which looks like masks", "masks/"),
-    "masks without images/": (changed(lambda r: (r / "images").rename(r / "photos")), "has masks/, which looks like", "images/"),
+    "masks without images/": (
+        changed(lambda r: (r / "images").rename(r / "photos")),
+        "has masks/, which looks like",
+        "images/",
+    ),
+    "datasets in folders": (
+        changed(lambda r: (pairs(r / "x"), (r / "images").rename(r / "photos"), (r / "masks").rename(r / "shapes"))),
+        "holds a dataset in its folder 'x'",
+        "name it train",
+    ),
     "labels": (yolo, "has labels/", "masks/"),
-    "zero bytes": (changed(lambda r: (r / "images/a.png").write_bytes(b"")), r"images/a\.png.*empty", "remove it from the dataset"),
-    "text named png": (changed(lambda r: (r / "masks/a.png").write_text("hi")), r"masks/a\.png is refused", "remove it from"),
+    "zero bytes": (
+        changed(lambda r: (r / "images/a.png").write_bytes(b"")),
+        r"images/a\.png: 'a\.png' is empty",
+        "remove it from the dataset",
+    ),
+    "text named png": (
+        changed(lambda r: (r / "masks/a.png").write_text("hi")),
+        r"masks/a\.png is refused",
+        "remove it from",
+    ),
     "link out": (link_out, r"images/c\.png: is a link that leaves", "Copy the file"),
     "folder link out": (folder_link_out, r"images/more: is a link that leaves", "Copy"),
-    "dangling link": (changed(lambda r: (r / "images/q.png").symlink_to(r / "none")), r"images/q\.png: is a link to", "Remove"),
+    "dangling link": (
+        changed(lambda r: (r / "images/q.png").symlink_to(r / "none")),
+        r"images/q\.png: is a link to",
+        "Remove",
+    ),
     "soft mask": (soft, r"images/a\.png.*soft", "mask_threshold"),
     # manifests
-    "no file_name": (csv("name,mask\nimages/a.png,masks/a.png\n"), "no column file_name; it has: name, mask", "Name the column"),
-    "semicolons": (csv("file_name;mask_file_name\nimages/a.png;masks/a.png\n"), "no column file_name", "separated by ';'"),
-    "tabs": (csv("file_name\tmask_file_name\nimages/a.png\tmasks/a.png\n"), "no column file_name", r"separated by '\t'"),
+    "no file_name": (
+        csv("name,mask\nimages/a.png,masks/a.png\n"),
+        "no column file_name; it has: name, mask",
+        "Name the column",
+    ),
+    "semicolons": (
+        csv("file_name;mask_file_name\nimages/a.png;masks/a.png\n"),
+        "no column file_name",
+        "separated by ';'",
+    ),
+    "tabs": (
+        csv("file_name\tmask_file_name\nimages/a.png\tmasks/a.png\n"),
+        "no column file_name",
+        r"separated by '\t'",
+    ),
     "ragged": (csv(f"{HEADER}{GOOD}images/b.png\n"), "line 3: 1 cells, but the header has 2", "Quote"),
     "too many cells": (csv(f"{HEADER}images/a,1.png,masks/a.png\n"), "line 2: 3 cells", "Quote"),
     "open quote": (csv(f'{HEADER}"images/a.png,masks/a.png\n'), "line 2 is not well-formed", "double the quotes"),
@@ -163,11 +226,23 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "same picture by two paths": (row("images/../images/a.png"), "line 3.*leaves the dataset", "relative"),
     "dot path": (row("./images/a.png"), "line 3.*same picture as", "Remove one"),
     "both manifests": (both_manifests, "both metadata.csv and metadata.jsonl", "Remove one"),
-    "no such picture": (row("images/aa.png"), r"line 3: the file 'images/aa\.png' does not exist", "Did you mean 'images/a.png'"),
+    "no such picture": (
+        row("images/aa.png"),
+        r"line 3: the file 'images/aa\.png' does not exist",
+        "Did you mean 'images/a.png'",
+    ),
     "a folder": (row("images"), "line 3: the file 'images' is a folder", "Correct"),
-    "no such mask": (row("images/b.png", "masks/bb.png"), "line 3: the file 'masks/bb.png'", "Did you mean 'masks/b.png'"),
+    "no such mask": (
+        row("images/b.png", "masks/bb.png"),
+        "line 3: the file 'masks/bb.png'",
+        "Did you mean 'masks/b.png'",
+    ),
     "no mask": (row("images/b.png", ""), r"line 3: 'images/b\.png' has no mask", "all black"),
-    "its own mask": (row("images/b.png", "images/b.png"), "line 3: 'images/b.png' is named as its own mask", "Name the file"),
+    "its own mask": (
+        row("images/b.png", "images/b.png"),
+        "line 3: 'images/b.png' is named as its own mask",
+        "Name the file",
+    ),
     "blank picture": (row(" "), "line 3: the path ' ' is empty", "relative"),
     "absolute": (row("/etc/passwd"), "line 3.*is absolute", "relative"),
     "home": (row("~/a.png"), "line 3.*is absolute", "relative"),
@@ -185,15 +260,44 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "links in a circle": (circle, "line 3: the (file|path) 'images/c1.png'", "."),
     "threshold": (csv(f"mask_threshold,{HEADER}high,{GOOD}"), "line 2: mask_threshold must be", "Correct"),
     "long prompt": (csv("file_name,prompt\nimages/a.png," + "x" * 2000), "line 2: the prompt is refused", "Correct"),
-    "bad JSON": (csv('{"file_name": "images/a.png"\n', "metadata.jsonl"), "metadata.jsonl line 1: it is not JSON", "one JSON object"),
+    "bad JSON": (
+        csv('{"file_name": "images/a.png"\n', "metadata.jsonl"),
+        "metadata.jsonl line 1: it is not JSON",
+        "one JSON object",
+    ),
     "JSON list": (csv("[1]\n", "metadata.jsonl"), "line 1: it is not a JSON object", "one object a line"),
     "JSON without name": (csv('{"image": "a"}\n', "metadata.jsonl"), "line 1: it has no file_name", "Add the path"),
     "JSON number": (csv('{"file_name": 7}\n', "metadata.jsonl"), "line 1: file_name is 7, not a path", "as text"),
     "JSON deep": (csv("[" * 100_000 + "\n", "metadata.jsonl"), "line 1: it is not JSON", "one JSON object"),
-    "JSON prompt": (csv('{"file_name": "images/a.png", "prompt": 5}\n', "metadata.jsonl"), "line 1: the prompt must be", "Correct"),
+    "JSON prompt": (
+        csv('{"file_name": "images/a.png", "prompt": 5}\n', "metadata.jsonl"),
+        "line 1: the prompt must be",
+        "Correct",
+    ),
     # splits
-    "leak by group": (leak_by_group, "a: it is in split train and shares the group 'g' with b of split test", "one split"),
-    "leak by picture": (leak_by_picture, "a: it is in split train and is the same picture, byte for byte, as b of split test", "Remove one"),
+    "manifest is a link": (
+        changed(lambda r: ((r.parent / "m").write_text(HEADER), (r / "metadata.csv").symlink_to(r.parent / "m"))),
+        "metadata.csv is a link that leaves",
+        "Copy",
+    ),
+    "settings are a link": (
+        changed(lambda r: ((r.parent / "y").write_text("a"), (r / "dataset.yaml").symlink_to(r.parent / "y"))),
+        "dataset.yaml is a link that leaves",
+        "Copy",
+    ),
+    "masks that are not named": (csv("file_name\nimages/a.png\n"), "names no masks, but there is", "Add the column"),
+    "name with a line break": (changed(lambda r: write(r / "images/a\nb.png")), r"'a\\nb\.png': has a name", "Rename"),
+    "name that is not UTF-8": (changed(lambda r: write(r / "images/\udcff.png")), "has a name that cannot", "Rename"),
+    "leak by group": (
+        leak_by_group,
+        "a: it is in split train and shares the group 'g' with b of split test",
+        "one split",
+    ),
+    "leak by picture": (
+        leak_by_picture,
+        "a: it is in split train and is the same picture, byte for byte, as b of split test",
+        "Remove one",
+    ),
     # dataset.yaml
     "unknown key": (settings("promt: coin"), "unknown key 'promt'", "Did you mean 'prompt'"),
     "bad YAML": (settings("name: [1"), "dataset.yaml cannot be read", "key: value"),
@@ -202,7 +306,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "YAML prompt": (settings("prompt: {a: b}"), "dataset.yaml: the prompt must be", "Correct"),
     "YAML threshold": (settings("mask_threshold: 0.5"), "from 1 to 255, got 0.5", "Correct"),
     "YAML object": (settings("name: !!python/object/apply:os.getcwd []"), "dataset.yaml cannot be read", "Correct"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -266,3 +370,20 @@ def test_a_picture_that_is_cut_off_is_told_when_it_is_decoded(tmp_path: Path) ->
         with pytest.raises(WorkbenchError):
             _ = dataset["a"].image
     assert dataset["b"].image.any()
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_thousand_problems_are_listed_soon(tmp_path: Path, listed: bool) -> None:
+    pairs(tmp_path, "a")
+    picture, mask = (tmp_path / "images/a.png").read_bytes(), (tmp_path / "masks/a.png").read_bytes()
+    for i in range(1000):
+        (tmp_path / f"images/photo_{i:04}.png").write_bytes(picture)
+        (tmp_path / f"masks/photo_{i:04}_mask.png").write_bytes(mask)
+    if listed:
+        rows = "".join(f"images/photo_{i:04}.png,masks/photo_{i:04}.png\n" for i in range(1000))
+        (tmp_path / "metadata.csv").write_text(HEADER + GOOD + rows)
+    start = time.perf_counter()
+    dataset = open_dataset(tmp_path, strict=False)
+    assert time.perf_counter() - start < 10
+    assert len(dataset.problems) == (1000 if listed else 2000)
+    assert "Did you mean" in dataset.problems[0].cure

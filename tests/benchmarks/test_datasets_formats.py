@@ -83,15 +83,13 @@ def test_manifest_and_folder_say_the_same(tmp_path: Path) -> None:
 
 def test_jsonl_equals_csv(tmp_path: Path) -> None:
     root = pairs(tmp_path / "set", ("a", "b"))
-    manifest(
-        root,
-        "file_name,mask_file_name,prompt,light\r\nimages/a.png,masks/a.png,cat; dog,dim\r\nimages/b.png,masks/b.png,,\r\n",
-    )
+    rows = "images/a.png,masks/a.png,cat; dog,dim\r\nimages/b.png,masks/b.png,,\r\n"
+    manifest(root, f"file_name,mask_file_name,prompt,light\r\n{rows}")
     csv = open_dataset(root)
     (root / "metadata.csv").unlink()
-    rows = [{"file_name": "images/a.png", "mask_file_name": "masks/a.png", "prompt": ["cat", "dog"], "light": "dim"},
-            {"file_name": "images/b.png", "mask_file_name": "masks/b.png", "prompt": None, "light": None}]  # fmt: skip
-    manifest(root, "\n".join(map(json.dumps, rows)), "metadata.jsonl")
+    records = [{"file_name": "images/a.png", "mask_file_name": "masks/a.png", "prompt": ["cat", "dog"], "light": "dim"},
+               {"file_name": "images/b.png", "mask_file_name": "masks/b.png", "prompt": None, "light": None}]  # fmt: skip
+    manifest(root, "\n".join(map(json.dumps, records)), "metadata.jsonl")
     jsonl = open_dataset(root)
     assert csv.hash == jsonl.hash
     assert [s.prompt.texts for s in jsonl] == [("cat", "dog"), ()]
@@ -143,6 +141,18 @@ def test_no_masks(tmp_path: Path, layout: str) -> None:
     for sample in dataset:
         assert (sample.target(), sample.targets, sample.ignore(), sample.target_hash) == (None, None, None, None)
     assert dataset.notes == ("1 files that are not pictures are not read (.txt 1).",)
+
+
+def test_names_match_however_accents_are_written(tmp_path: Path) -> None:
+    write(tmp_path / "images/caf\u00e9.png")
+    write(tmp_path / "masks/cafe\u0301.png", value=255)
+    assert open_dataset(tmp_path).has_truth
+
+
+def test_masks_beside_the_folder_are_pointed_out(tmp_path: Path) -> None:
+    dataset = open_dataset(pairs(tmp_path / "set") / "images")
+    assert not dataset.has_truth
+    assert dataset.notes == (f"There are masks/ beside this folder; to use them, open {str(tmp_path / 'set')!r}.",)
 
 
 def test_class_folders_are_tags(tmp_path: Path) -> None:
@@ -236,6 +246,7 @@ def test_unknown_split_lists_what_there_is(tmp_path: Path) -> None:
     root = pairs(tmp_path / "set")
     with pytest.raises(UnknownNameError, match=r"Known: test, tune"):
         open_dataset(root, split="train")
+    shutil.rmtree(root / "masks")
     manifest(root, "file_name,split\nimages/a.png,train\nimages/b.png,val\n")
     with pytest.raises(UnknownNameError, match=r"Did you mean 'train'\? Known: train, val"):
         open_dataset(root, split="trian")

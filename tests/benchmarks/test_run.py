@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.command import run_command
+from benchmarks.run import app
 from tests.conftest import Run
 
 QUICK = ("--budget-s", "1", "--batch-sizes", "1", "--json")
@@ -177,7 +179,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "no pipeline": (("--pipelines", ""), "usage", "Write NAME"),
     "empty prompt": (("--prompt", " "), "prompt", "Give 1 to 1000"),
     "unknown class": (("--prompt", "tomato=red"), "unknown_name", "no class of the dataset"),
-    "unknown split": (("--split", "validation"), "usage", "split"),
+    "unknown split": (("--split", "validation"), "unknown_name", "split"),
     "limit": (("--limit", "0"), "usage", "from 1 up"),
     "batch sizes": (("--batch-sizes", "many"), "usage", "whole numbers"),
     "budget": (("--budget-s", "0"), "usage", "greater than or equal to 1"),
@@ -193,21 +195,28 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_ends_in_one_sentence_with_a_cure(
-    bench: Run, photographs: Path, tmp_path: Path, mistake: str
+    photographs: Path,
+    plugin_site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    mistake: str,
 ) -> None:
-    (tmp_path / "file.txt").write_text("")
+    monkeypatch.chdir(photographs.parent)
+    monkeypatch.syspath_prepend(str(plugin_site))
+    Path("file.txt").write_text("")
     arguments, code, words = MISTAKES[mistake]
-    base = ("--dataset", str(photographs), "--pipelines", "bright")
-    done = bench(*base, *arguments, "--json")
-    error = json.loads(done.stdout)["error"]
-    assert done.returncode == 2
-    assert error["code"] == code
-    assert words in f"{error['message']} {error['cure']}"
+    monkeypatch.setattr(sys, "argv", ["run", "--dataset", str(photographs), "--pipelines", "bright", *arguments])
+    assert run_command(app) == 2
+    plain = capfd.readouterr()
+    assert plain.out == ""
+    assert len(plain.err.strip().splitlines()) == 1
+    sys.argv.append("--json")
+    assert run_command(app) == 2
+    said = capfd.readouterr()
+    error = json.loads(said.out)["error"]
+    assert (error["code"], said.err) == (code, "")
+    assert words in f"{error['message']} {error['cure']}" == plain.err.strip()
     assert error["cure"]
-    assert "Traceback" not in done.stderr
-    plain = bench(*base, *arguments)
-    assert (plain.returncode, plain.stdout) == (2, "")
-    assert len(plain.stderr.strip().splitlines()) == 1
 
 
 def test_a_damaged_picture_is_named_and_ends_the_run(bench: Run, photographs: Path) -> None:

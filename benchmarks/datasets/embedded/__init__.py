@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -72,5 +72,10 @@ def _truth(key: str) -> Truth:
 
 
 def _hash(key: str, which: int) -> str:
-    array = _pair(key)[which]
-    return hashlib.sha256(str(array.shape).encode() + np.ascontiguousarray(array).tobytes()).hexdigest()
+    return _hashes(key)[which]
+
+
+@cache  # two short texts a sample; rendering them again would take a second
+def _hashes(key: str) -> tuple[str, ...]:
+    """sha256 of shape and pixels, of the picture and of the ids."""
+    return tuple(hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest() for array in _pair(key))

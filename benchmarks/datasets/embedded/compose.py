@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -133,20 +133,29 @@ def render(plan: Plan) -> tuple[Image, Ids]:
     Returns:
         Picture ``uint8 (384, 512, 3)`` and instance ids ``uint8 (384, 512)``, 0 = ground, 1 = the plan's first coin.
     """
-    import cv2
-
     canvas = _ground(plan)
     ids = np.zeros((HEIGHT, WIDTH), np.uint8)
     for number, placed in enumerate(plan.coins, 1):
-        grey, alpha = _warped(placed)
-        dx, dy, softness, strength = plan.shadow
-        offset = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-        shadow = cv2.GaussianBlur(cv2.warpAffine(alpha, offset, (WIDTH, HEIGHT)), (0, 0), softness)
-        canvas *= 1 - strength * shadow[..., None]
-        colour = grey[..., None] * np.array(placed.metal, np.float32) * placed.gain
-        canvas += (colour - canvas) * alpha[..., None]
-        ids[alpha >= 0.5] = number
+        reach = 1.3 * placed.radius + 30  # as far as its shadow goes
+        left, top = max(0, int(placed.x - reach)), max(0, int(placed.y - reach))
+        area = (slice(top, int(placed.y + reach)), slice(left, int(placed.x + reach)))
+        moved = replace(placed, x=placed.x - left, y=placed.y - top)
+        ids[area][_lay(moved, plan.shadow, canvas[area])] = number
     return _photographed(plan, canvas), ids
+
+
+def _lay(placed: Placed, thrown: tuple[float, float, float, float], canvas: Floats) -> npt.NDArray[np.bool_]:
+    """Paint one coin and its shadow into a part of the canvas, in place; gives where it covers half a pixel or more."""
+    import cv2
+
+    height, width = canvas.shape[:2]
+    grey, alpha = _warped(placed, (width, height))
+    dx, dy, softness, strength = thrown
+    shifted = cv2.warpAffine(alpha, np.array([[1, 0, dx], [0, 1, dy]], np.float32), (width, height))
+    canvas *= 1 - strength * cv2.GaussianBlur(shifted, (0, 0), softness)[..., None]
+    colour = grey[..., None] * np.array(placed.metal, np.float32) * placed.gain
+    canvas += (colour - canvas) * alpha[..., None]
+    return np.asarray(alpha >= 0.5)
 
 
 def _photographed(plan: Plan, canvas: Floats) -> Image:
@@ -184,8 +193,8 @@ def _texture(name: str) -> Floats:
     return np.asarray(getattr(skimage.data, name)(), np.float32)
 
 
-def _warped(placed: Placed) -> tuple[Floats, Floats]:
-    """Grey and coverage of one coin at its place, ``float32 (H, W)`` each."""
+def _warped(placed: Placed, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Grey and coverage of one coin at its place, ``float32`` each, of a size ``(width, height)``."""
     import cv2
 
     grey, outline, radius = _sprite(placed.coin)
@@ -193,7 +202,6 @@ def _warped(placed: Placed) -> tuple[Floats, Floats]:
     centre = ((grey.shape[1] - 1) / 2, (grey.shape[0] - 1) / 2)
     matrix = cv2.getRotationMatrix2D(centre, placed.angle, scale)
     matrix[:, 2] += (placed.x - centre[0], placed.y - centre[1])
-    size = (WIDTH, HEIGHT)
     moved = cv2.warpAffine(grey, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     edge = cv2.warpAffine(outline, matrix, size, flags=cv2.INTER_LINEAR)
     # the smoothed outline falls over some 2.5 source pixels; steepen it to an edge of about one pixel of the scene

@@ -1,0 +1,86 @@
+"""From a score map to one clean mask, with no pixels: cut, smooth, close, fill holes, open, drop small regions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.classical.scores import Score, enclosed
+
+if TYPE_CHECKING:
+    from pipelines.classical.parameters import ClassicalParams
+
+Binary = npt.NDArray[np.uint8]
+"""Mask as OpenCV takes it: ``uint8 (H, W)``, 0 or 255."""
+
+
+def cut_and_clean(soft: Score, params: ClassicalParams) -> Binary:
+    """The mask that a score map gives.
+
+    Args:
+        soft: ``float32 (H, W)`` in [0, 1], at the size of the image.
+        params: the decide fields.
+    """
+    mask = smoothed(cut(soft, params.threshold), params)
+    longer = max(mask.shape)
+    mask = morphed(mask, cv2.MORPH_CLOSE, params.closing * longer)
+    if params.max_hole:
+        mask = filled(mask, params.max_hole * mask.size)
+    mask = morphed(mask, cv2.MORPH_OPEN, params.opening * longer)
+    if params.min_area or params.largest:
+        mask = kept(mask, params.min_area * mask.size, params.largest)
+    return mask
+
+
+def cut(values: npt.NDArray[Any], least: float) -> Binary:
+    """255 from a value on, 0 below."""
+    return np.multiply(values >= least, 255, dtype=np.uint8)  # cv2.compare takes a 1x1 picture for a scalar
+
+
+def smoothed(mask: Binary, params: ClassicalParams) -> Binary:
+    """Blur the mask; then take what is more than half, or ("refill") all that the blur reached, holes filled."""
+    size = params.mask_kernel
+    if size > 1:
+        sigma_x, sigma_y = params.mask_sigma_x, params.mask_sigma_y
+        mask = np.asarray(cv2.GaussianBlur(mask, (size, size), sigma_x, sigmaY=sigma_y), np.uint8)
+    if params.refill:
+        return enclosed(cut(mask, 1)).view(np.uint8) * np.uint8(255)
+    return cut(mask, 128) if size > 1 else mask
+
+
+def morphed(mask: Binary, operation: int, diameter: float) -> Binary:
+    """Opening or closing with a disc, its diameter in pixels; below 2 nothing is done."""
+    size = round(diameter)
+    if size < 2:
+        return mask
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size | 1, size | 1))
+    return np.asarray(cv2.morphologyEx(mask, operation, disc), np.uint8)
+
+
+def filled(mask: Binary, largest: float) -> Binary:
+    """Fill holes of up to an area in pixels. What touches the border of the picture is no hole."""
+    background = cv2.bitwise_not(mask)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(background, connectivity=4)
+    x, y, width, height, area = stats.T
+    inside = (x > 0) & (y > 0) & (x + width < mask.shape[1]) & (y + height < mask.shape[0])
+    hole = inside & (area <= largest)
+    hole[0] = False  # label 0 is the mask itself
+    if not hole.any():
+        return mask
+    return np.asarray(np.where(hole[labels], np.uint8(255), mask), np.uint8)
+
+
+def kept(mask: Binary, least: float, largest: int) -> Binary:
+    """Drop regions below an area in pixels, then all but the largest few; 0 keeps any number."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA].copy()
+    area[0] = 0
+    keep = (area >= least) & (area > 0)
+    if largest:
+        keep[np.argsort(-area, kind="stable")[largest:]] = False
+    if keep[1:].all():
+        return mask
+    return np.asarray(np.where(keep[labels], np.uint8(255), np.uint8(0)), np.uint8)
