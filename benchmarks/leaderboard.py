@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from benchmarks.metrics import METRICS, Metric
 from benchmarks.records import Configuration, MetricValue, Row, RunManifest, SampleRecord, Throughput, Timing
-from benchmarks.statistics import interval, percentiles
+from benchmarks.statistics import FEW_GROUPS, interval, percentiles
 
 HEADLINES = ("miou", "iou_pooled", "dice", "precision", "recall", "boundary_iou", "miss_rate")
 
@@ -62,10 +60,9 @@ def _metric_value(metric: Metric, records: Sequence[SampleRecord], seed: int) ->
     rows = [(record.components or {})[metric.family.name] for record in records]
     if not rows:
         return MetricValue(value=None, ci=None, n=0)
-    numerators, denominators = np.array([metric.terms(components) for components in rows], float).T
-    found = interval(numerators, denominators, [record.group for record in records], seed=seed)
-    ci = (found.lo, found.hi) if found.lo is not None and found.hi is not None else None
-    return MetricValue(value=metric.reduce(rows), ci=ci, n=int(np.count_nonzero(denominators)))
+    groups = [record.group for record in records]
+    found = interval(*metric.columns(rows), groups, seed=seed, combine=metric.combine, limits=metric.range)
+    return MetricValue(value=metric.reduce(rows), ci=found.ends, n=found.n)
 
 
 def _times(timing: Timing) -> dict[str, Any]:
@@ -84,7 +81,7 @@ def _times(timing: Timing) -> dict[str, Any]:
 def _flags(manifest: RunManifest, records: Sequence[SampleRecord], timing: Timing) -> tuple[str, ...]:
     scored = any(record.components is not None for record in records)
     flags: Mapping[str, bool] = {
-        "few_groups": scored and manifest.dataset.n_groups < 50,
+        "few_groups": scored and manifest.dataset.n_groups < FEW_GROUPS,
         "no_masks": not scored,
         "limited": manifest.dataset.limit is not None,
         "timed_in_part": len(timing.latency_ms) < len(records) - _errors(records),

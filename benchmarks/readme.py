@@ -1,7 +1,8 @@
-"""The generated parts of README.md, from what the pipelines declare: ``python -m benchmarks.readme`` writes them."""
+"""The generated parts of README.md, from what the code says of itself: ``python -m benchmarks.readme`` writes them."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from benchmarks.command import application, main
 
 app = application()
+ROOT = Path(__file__).parent.parent
 
 
 @app.command()
@@ -61,6 +63,26 @@ def parameters_table(name: str) -> str:
     return _table(("parameter", "default preset", "values", "read by", "what it does"), rows)
 
 
+def file_tree() -> str:
+    """Every source file with the first line of its docstring."""
+    lines = [line for folder in ("pipelines", "benchmarks") for line in _branch(ROOT / folder, "")]
+    return "```\n" + "\n".join(lines) + "\n```\n"
+
+
+def _branch(folder: Path, indent: str) -> Iterator[str]:
+    yield _leaf(f"{indent}{folder.name}/", folder / "__init__.py")
+    for path in sorted(folder.iterdir(), key=lambda p: (p.is_dir(), p.name)):
+        if path.is_dir() and (path / "__init__.py").is_file():
+            yield from _branch(path, indent + "    ")
+        elif path.suffix == ".py" and path.name != "__init__.py":
+            yield _leaf(f"{indent}    {path.name}", path)
+
+
+def _leaf(name: str, path: Path) -> str:
+    said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    return f"{name:<28} {said}"
+
+
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
@@ -68,6 +90,7 @@ def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "pipelines": pipelines_table,
+    "files": file_tree,
     "parameters of classical": lambda: parameters_table("classical"),
 }
 

@@ -128,10 +128,10 @@ def eroded(bits: Bits, width: int) -> Bits:
 
 
 def _bits(mask: npt.NDArray[Any], what: str, error: type[WorkbenchError]) -> Bits:
-    if not isinstance(mask, np.ndarray) or mask.ndim != 2 or not mask.size or mask.dtype not in (np.bool_, np.uint8):
+    if not isinstance(mask, np.ndarray) or mask.ndim != 2 or not mask.size or mask.dtype.char not in "?B":
         got = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise error(f"The {what} must be bool (H, W), got {got}.", "Cut probabilities and tell ids apart first.")
-    if mask.dtype == np.uint8 and mask.max() > 1:
+    if mask.dtype.char == "B" and mask.max() > 1:
         raise error(
             f"The {what} is uint8 and holds {mask.max()}.", "Give bool, or 0 and 1 alone; no other label is known."
         )

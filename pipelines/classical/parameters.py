@@ -52,20 +52,20 @@ class ClassicalParams(Params):
 
     work_size: int = knob(256, reads="infer", ge=64, le=1024, group="border",
         help="Longer side in pixels at which the background model and GrabCut work.")  # fmt: skip
-    lightness_offset: float = knob(40.0, reads="infer", ge=5, le=1000, log=True, group="border",
+    lightness_offset: float = knob(80.0, reads="infer", ge=5, le=1000, log=True, group="border",
         help="Added to lightness before chroma is divided by it: 16 ignores shade, much more is plain "
              "Lab.")  # fmt: skip
-    lightness_weight: float = knob(0.6, reads="infer", ge=0, le=2, group="border",
+    lightness_weight: float = knob(0.67, reads="infer", ge=0, le=2, group="border",
         help="Weight of lightness beside chroma.")  # fmt: skip
-    feature_sigma: float = knob(1.0, reads="infer", ge=0.3, le=5, group="border",
+    feature_sigma: float = knob(1.3, reads="infer", ge=0.3, le=5, group="border",
         help="Blur of the features, sigma in pixels at the working size.")  # fmt: skip
     border_width: float = knob(0.05, reads="infer", ge=0.01, le=0.4, group="border",
         help="Width of the border that background is expected in, of the shorter side.")  # fmt: skip
-    interior_weight: float = knob(0.3, reads="infer", ge=0, le=1, group="border",
+    interior_weight: float = knob(0.4, reads="infer", ge=0, le=1, group="border",
         help="Weight of the interior in the background model; the border has the rest.")  # fmt: skip
-    mode_bandwidth: float = knob(5.0, reads="infer", ge=1, le=20, group="border",
+    mode_bandwidth: float = knob(3.8, reads="infer", ge=1, le=20, group="border",
         help="Bandwidth, in units of Lab, of the search for the commonest colour.")  # fmt: skip
-    inlier_distance: float = knob(2.5, reads="infer", ge=1, le=5, group="border",
+    inlier_distance: float = knob(2.4, reads="infer", ge=1, le=5, group="border",
         help="Standard deviations up to which a pixel shapes the background model.")  # fmt: skip
     noise_floor: float = knob(1.5, reads="infer", ge=0.2, le=6, group="border",
         help="Least spread of the background, in units of Lab.")  # fmt: skip
@@ -75,27 +75,27 @@ class ClassicalParams(Params):
         help="Order of the background's colour in x and y: 0 constant, 1 plane, 2 bent.")  # fmt: skip
     shadow_weight: float = knob(0.6, reads="infer", ge=0, le=1, group="border",
         help="Weight of being darker than the background; 0 ignores shadows and dark objects alike.")  # fmt: skip
-    half_distance: float = knob(3.0, reads="infer", ge=0.5, le=20, log=True, group="border",
+    half_distance: float = knob(4.2, reads="infer", ge=0.5, le=20, log=True, group="border",
         help="Standard deviations from the background that score one half.")  # fmt: skip
     cut_bias: float = knob(0.12, reads="infer", ge=-0.3, le=0.4, group="border",
         help="Added to Otsu's threshold of the border score.")  # fmt: skip
     cut_low: float = knob(0.5, reads="infer", ge=0.05, le=0.95, group="border",
         help="Least threshold of the border score.")  # fmt: skip
-    cut_high: float = knob(0.75, reads="infer", ge=0.05, le=0.95, group="border",
+    cut_high: float = knob(0.76, reads="infer", ge=0.05, le=0.95, group="border",
         help="Greatest threshold of the border score.")  # fmt: skip
 
-    grabcut_iterations: int = knob(2, reads="infer", ge=0, le=10, group="grabcut",
+    grabcut_iterations: int = knob(3, reads="infer", ge=0, le=10, group="grabcut",
         help="Rounds of GrabCut; 0 leaves it out.")  # fmt: skip
     grabcut_colour: Literal["chroma", "lab", "rgb"] = knob("chroma", reads="infer", group="grabcut",
         help="Colours that GrabCut sees; chroma plays down light and shade.")  # fmt: skip
-    grabcut_foreground: float = knob(0.8, reads="infer", ge=0, le=1, group="grabcut",
+    grabcut_foreground: float = knob(0.7, reads="infer", ge=0, le=1, group="grabcut",
         help="Share of the way from the cut to 1 above which a pixel is surely foreground.")  # fmt: skip
-    grabcut_background: float = knob(0.2, reads="infer", ge=0, le=1, group="grabcut",
+    grabcut_background: float = knob(0.55, reads="infer", ge=0, le=1, group="grabcut",
         help="Share of the way from 0 to the cut below which a pixel is surely background.")  # fmt: skip
     guided_radius: int = knob(4, reads="infer", ge=0, le=32, group="grabcut",
         help="Radius in pixels of the guided filter at the working size, after the border model or "
              "GrabCut; 0 = none.")  # fmt: skip
-    guided_eps: float = knob(0.001, reads="infer", ge=1e-5, le=0.1, log=True, group="grabcut",
+    guided_eps: float = knob(0.0005, reads="infer", ge=1e-5, le=0.1, log=True, group="grabcut",
         help="Contrast, squared, below which the guided filter smooths.")  # fmt: skip
 
     threshold: float = knob(0.5, reads="decide", ge=0.01, le=1, group="mask",
@@ -108,9 +108,9 @@ class ClassicalParams(Params):
         help="Sigma of that kernel along y in pixels; 0 = as along x.")  # fmt: skip
     refill: bool = knob(False, reads="decide", group="mask",
         help="After smoothing take all that the blur reached and fill it, not what is more than half.")  # fmt: skip
-    closing: float = knob(0.01, reads="decide", ge=0, le=0.1, group="regions",
+    closing: float = knob(0.0, reads="decide", ge=0, le=0.1, group="regions",
         help="Diameter of the closing, of the longer side; 0 = none.")  # fmt: skip
-    max_hole: float = knob(0.004, reads="decide", ge=0, le=1, group="regions",
+    max_hole: float = knob(0.0015, reads="decide", ge=0, le=1, group="regions",
         help="Holes up to this share of the picture are filled; 0 = none.")  # fmt: skip
     opening: float = knob(0.01, reads="decide", ge=0, le=0.1, group="regions",
         help="Diameter of the opening, of the longer side; 0 = none.")  # fmt: skip

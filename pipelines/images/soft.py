@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.images.samples import BAND_ROWS
+
 LOWEST = 32 / 255
 """Of the whole range: values below are small ids, such as the classes of VOC, and never make a map soft."""
 
@@ -68,8 +70,9 @@ def _band(values: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
 
 def _is_ramp(values: npt.NDArray[np.integer[Any]], step: float) -> bool:
     unlike = small = 0
-    for axis in (0, 1):
-        difference = np.abs(np.diff(values.astype(np.int32), axis=axis))
-        unlike += int(np.count_nonzero(difference))
-        small += int(np.count_nonzero((difference > 0) & (difference <= step)))
+    for row in range(0, len(values), BAND_ROWS):
+        band = values[row : row + BAND_ROWS + 1].astype(np.int32)  # with the next row, for the step down to it
+        for difference in (np.abs(np.diff(band, axis=0)), np.abs(np.diff(band[:BAND_ROWS], axis=1))):
+            unlike += int(np.count_nonzero(difference))
+            small += int(np.count_nonzero((difference > 0) & (difference <= step)))
     return unlike > 0 and small >= RAMP_SHARE * unlike

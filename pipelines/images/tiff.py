@@ -6,7 +6,7 @@ from io import BytesIO
 from PIL.ImageFile import ImageFile, _Tile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from pipelines.errors import ImageFormatError, ImageLimitError
+from pipelines.errors import ImageDamagedError, ImageFormatError, ImageLimitError
 from pipelines.images.container import Container, damaged, plugin
 from pipelines.images.limits import MAX_PROFILE_BYTES, Limits
 from pipelines.images.tags import INTEGERS, SIZES, Directory, integers, orientation, read_directory
@@ -24,6 +24,7 @@ MAX_PIECES = 100_000
 MAX_VALUES = 3 * 2**16
 """Of any other tag: a colour map of 16 bits, or the tables of a JPEG."""
 
+MAX_CHANNELS = 6
 LOSSY = frozenset({6, 7, 33003, 33005, 34712, 34892, 50001})
 UNREADABLE = {33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34887: "LERC", 34892: "lossy DNG",
               50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}  # fmt: skip
@@ -52,7 +53,12 @@ def inspect(name: str, data: bytes, limits: Limits) -> Container:
     white_is_zero = numbers[PHOTOMETRIC][:1] == (0,) and bits > 8
 
     def open_image() -> ImageFile:
-        image = plugin(TiffImageFile, name, lambda: BytesIO(_rewrite(data, directory, needed)))()
+        try:
+            image = plugin(TiffImageFile, name, lambda: BytesIO(_rewrite(data, directory, needed)))()
+        except ImageDamagedError as error:
+            if "unknown pixel mode" not in error.message:
+                raise
+            raise _unread(name, numbers) from error  # it may be a perfect file of measurements
         return _through_libtiff(image, numbers)
 
     compression, planar = numbers[COMPRESSION], numbers[PLANAR][:1] == (2,)
@@ -88,8 +94,19 @@ def _check_kind(name: str, data: bytes, directory: Directory, numbers: dict[int,
             f"{name} is a TIFF with {UNREADABLE[compression]} inside, which is not read.",
             "Save it as PNG, or as TIFF with LZW.",
         )
+    if (numbers[SAMPLES] or (1,))[0] > MAX_CHANNELS:
+        raise _unread(name, numbers)
     if (numbers[FORMAT] or (1,))[0] == 2 and (numbers[BITS] or (1,))[0] == 8:
-        raise ImageFormatError(f"{name} holds signed samples of 8 bits.", "Save it with unsigned samples.")
+        raise _unread(name, numbers)  # Pillow would take -1 for 255
+
+
+def _unread(name: str, numbers: dict[int, tuple[int, ...]]) -> ImageFormatError:
+    kind = {2: "signed", 3: "float", 5: "complex", 6: "complex"}.get((numbers[FORMAT] or (1,))[0], "unsigned")
+    channels, bits = (numbers[SAMPLES] or (1,))[0], max(numbers[BITS] or (1,))
+    return ImageFormatError(
+        f"{name} is a TIFF of {channels} channel{'s' * (channels != 1)} of {bits} bits ({kind}), which is not read.",
+        "Choose one or three channels, map them to 8 or 16 bits, and save them as PNG.",
+    )
 
 
 def _check_pieces(name: str, numbers: dict[int, tuple[int, ...]], size: tuple[int, int], limits: Limits) -> None:

@@ -1,0 +1,79 @@
+"""Which contests there are, and their rows as a table and as one JSON document."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.environment import environment, versions
+from benchmarks.peers.interleave import Contest, Row, measure
+from pipelines.errors import UnknownNameError
+
+SCHEMA_VERSION = 1
+SUBJECTS = {"metrics": "benchmarks.peers.metrics", "classical": "benchmarks.peers.classical"}
+
+
+def contests(only: str | None) -> Iterator[Contest | Row]:
+    """Contests that can be held here; for the others the row that says why not."""
+    if only is not None and only not in SUBJECTS:
+        raise UnknownNameError("subject", only, SUBJECTS)
+    for subject, module in SUBJECTS.items():
+        if only in (None, subject):
+            yield from importlib.import_module(module).contests()
+
+
+def measured(only: str | None, rounds: int, screen: Console) -> list[Row]:
+    """Rows of all contests, each side on one thread."""
+    cv2.setNumThreads(1)
+    rows = []
+    for contest in contests(only):
+        screen.print(f"{contest.name} / {contest.peer}", markup=False)
+        rows.append(contest if isinstance(contest, Row) else measure(contest, rounds))
+    return rows
+
+
+def document(rows: Sequence[Row]) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    stamp = environment("cpu")
+    stamp["packages"] |= versions(["torchmetrics"])
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "environment": stamp | {"threads": 1},
+        "rows": [r.to_json() for r in rows],
+    }
+
+
+def exit_code(rows: Sequence[Row]) -> int:
+    """0 where a peer ran and all outputs are equal. A goal that is missed is shown; a busy machine may be why."""
+    held = [row for row in rows if row.status != "unavailable"]
+    return 0 if held and all(row.equal_outputs for row in held) else 1
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """One line a contest; the reason of every row that could not run below."""
+    notes = [f"{row.name} / {row.peer}: {row.reason}" for row in rows if row.reason]
+    notes.append("Ratio = processor time of the peer over ours, one thread each; median of the rounds, 95 % interval.")
+    found = Table(caption="\n".join(notes), caption_justify="left")
+    for name in ("what", "peer", "ours ms", "peer ms", "ratio", "95 %", "goal", "met"):
+        found.add_column(name, justify="left" if name in ("what", "peer", "met") else "right")
+    for row in rows:
+        ci = "-" if row.ratio_ci is None else f"{row.ratio_ci[0]:.1f} to {row.ratio_ci[1]:.1f}"
+        goal = "-" if row.goal is None else f"{row.goal:g}"
+        found.add_row(row.name, row.peer, _number(row.ours_ms, ".3f"), _number(row.peer_ms, ".3f"),
+                      _number(row.ratio, ".2f"), ci, goal, _verdict(row))  # fmt: skip
+    return found
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _verdict(row: Row) -> str:
+    if row.status != "ok":
+        return row.status
+    return "-" if row.met is None else "yes" if row.met else "no"
