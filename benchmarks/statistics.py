@@ -16,6 +16,9 @@ Combine = Callable[[Floats, Floats], Any]
 
 Method = Literal["percentile", "bca", "t", "none"]
 FEW_GROUPS = 50
+FEWEST_FOR_BCA = 8
+"""With fewer groups the resamples do not reach as far as the figure may: two groups give three of them."""
+
 DRAWS_AT_ONCE = 1 << 17
 """Draws that are held at once: they stay in the cache of the processor, and memory is level."""
 
@@ -63,8 +66,8 @@ def interval(numerators: npt.ArrayLike, denominators: npt.ArrayLike, groups: Seq
     """Bootstrap interval of a figure made of sums, resampling whole groups.
 
     The percentile interval; with fewer than 50 groups the bias-corrected and accelerated one (Efron 1987) with its
-    levels widened for few groups (Hesterberg 2015, section 5.3), or where that is not defined Student's t with the
-    jackknife's standard error. Groups with no denominator have no say.
+    levels widened for few groups (Hesterberg, What teachers should know about the bootstrap, 2015); with fewer than 8,
+    or where that is not defined, Student's t with the jackknife's error. Groups with no denominator have no say.
 
     Args:
         numerators: one an image, ``(n,)``, or ``(n, k)`` for a figure with k sums.
@@ -132,7 +135,7 @@ def _bca_tails(tails: Floats, values: Floats, tops: Floats, bottoms: Floats, com
 
     whole = float(combine(tops.sum(axis=0), bottoms.sum(axis=0)))
     left_out, count = _left_out(tops, bottoms, combine), len(tops)
-    if not np.isfinite(values).all() or not np.isfinite(left_out).all():
+    if count < FEWEST_FOR_BCA or not np.isfinite(values).all() or not np.isfinite(left_out).all():
         return None
     tolerance = 1e-12 * max(1.0, abs(whole))  # resamples that are equal but for the order of their sums
     below = np.mean(values < whole - tolerance) + np.mean(np.abs(values - whole) <= tolerance) / 2

@@ -24,7 +24,7 @@ SIDES = (600, 2000)
 KERNELS = (3, 5, 7, 11, 13, 15, 17, 19)
 """What a trial changes: the size of the blur of the mask, which comes after Canny."""
 
-PEER = "plain reading of the coin project"
+PEER = "coin project"
 CACHE_MB = 1000
 
 
@@ -83,20 +83,17 @@ def _whole(side: int, photographs: list[Photograph]) -> Contest:
         return [seed.score(p.image, p.mask, seed.Settings()) for p in photographs]
 
     def equal() -> bool:
-        return _same_masks(photographs, pipeline) and bool(
-            np.allclose(np.array(ours(), np.float64), peer(), atol=1e-12)
-        )
+        same = np.allclose(np.array(ours(), np.float64), peer(), rtol=0, atol=1e-12)
+        return bool(same) and _same_masks(photographs, pipeline)
 
-    return Contest(
-        f"coin-seed {side}x{side}: both files, mask, IoU", "classical@coin-seed", PEER, ours, peer, equal, 1.8
-    )
+    return Contest(f"two files to IoU, {side} px", "classical@coin-seed", PEER, ours, peer, equal, 1.8)
 
 
 def _mask_alone(side: int, photographs: list[Photograph]) -> Contest:
     """The algorithm itself, from the file to the mask."""
     pipeline = _pipeline()
     return Contest(
-        f"coin-seed {side}x{side}: file to mask",
+        f"file to mask, {side} px",
         "classical@coin-seed",
         PEER,
         lambda: [_mask(pipeline, load_image(p.image)) for p in photographs],
@@ -129,5 +126,4 @@ def _trial(side: int, photographs: list[Photograph]) -> Contest:
     def equal() -> bool:
         return all(np.allclose(np.array(ours(k), np.float64), peer(k), rtol=0, atol=1e-12) for k in KERNELS[:2])
 
-    return Contest(f"coin-seed {side}x{side}: a trial after Canny", "classical@coin-seed, stages kept", PEER, ours, peer,
-                   equal, 10)  # fmt: skip
+    return Contest(f"trial after Canny, {side} px", "classical@coin-seed, stages kept", PEER, ours, peer, equal, 10)

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.environment import environment, versions
@@ -41,11 +43,8 @@ def document(rows: Sequence[Row]) -> dict[str, Any]:
     """What ``--json`` prints."""
     stamp = environment("cpu")
     stamp["packages"] |= versions(["torchmetrics"])
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "environment": stamp | {"threads": 1},
-        "rows": [r.to_json() for r in rows],
-    }
+    stamp["threads"] = 1
+    return {"schema_version": SCHEMA_VERSION, "environment": stamp, "rows": [row.to_json() for row in rows]}
 
 
 def exit_code(rows: Sequence[Row]) -> int:
@@ -56,16 +55,15 @@ def exit_code(rows: Sequence[Row]) -> int:
 
 def table(rows: Sequence[Row]) -> Table:
     """One line a contest; the reason of every row that could not run below."""
-    notes = [f"{row.name} / {row.peer}: {row.reason}" for row in rows if row.reason]
-    notes.append("Ratio = processor time of the peer over ours, one thread each; median of the rounds, 95 % interval.")
-    found = Table(caption="\n".join(notes), caption_justify="left")
-    for name in ("what", "peer", "ours ms", "peer ms", "ratio", "95 %", "goal", "met"):
-        found.add_column(name, justify="left" if name in ("what", "peer", "met") else "right")
+    notes = [f"{row.name}, {row.peer}: {escape(row.reason)}" for row in rows if row.reason]
+    notes.append("ratio = processor time of the peer over ours, one thread each: median of the rounds, 95 % interval")
+    found = Table(caption="\n".join(notes), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("what", "peer", "ours ms", "peer ms", "ratio", "95 %", "goal"):
+        found.add_column(name, justify="left" if name in ("what", "peer") else "right", no_wrap=name != "peer")
     for row in rows:
-        ci = "-" if row.ratio_ci is None else f"{row.ratio_ci[0]:.1f} to {row.ratio_ci[1]:.1f}"
-        goal = "-" if row.goal is None else f"{row.goal:g}"
+        ci = "-" if row.ratio_ci is None else f"{row.ratio_ci[0]:.1f}-{row.ratio_ci[1]:.1f}"
         found.add_row(row.name, row.peer, _number(row.ours_ms, ".3f"), _number(row.peer_ms, ".3f"),
-                      _number(row.ratio, ".2f"), ci, goal, _verdict(row))  # fmt: skip
+                      _number(row.ratio, ".2f"), ci, _verdict(row))  # fmt: skip
     return found
 
 
@@ -76,4 +74,4 @@ def _number(value: float | None, form: str) -> str:
 def _verdict(row: Row) -> str:
     if row.status != "ok":
         return row.status
-    return "-" if row.met is None else "yes" if row.met else "no"
+    return "-" if row.goal is None else f"{row.goal:g} {'met' if row.met else 'missed'}"

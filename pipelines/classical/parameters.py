@@ -79,7 +79,7 @@ class ClassicalParams(Params):
         help="Standard deviations from the background that score one half.")  # fmt: skip
     cut_bias: float = knob(0.12, reads="infer", ge=-0.3, le=0.4, group="border",
         help="Added to Otsu's threshold of the border score.")  # fmt: skip
-    cut_low: float = knob(0.5, reads="infer", ge=0.05, le=0.95, group="border",
+    cut_low: float = knob(0.4, reads="infer", ge=0.05, le=0.95, group="border",
         help="Least threshold of the border score.")  # fmt: skip
     cut_high: float = knob(0.76, reads="infer", ge=0.05, le=0.95, group="border",
         help="Greatest threshold of the border score.")  # fmt: skip

@@ -9,8 +9,11 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 
+import pipelines.images.jpeg as jpeg  # not through the package, which imports this module
+import pipelines.images.png as png
+import pipelines.images.tiff as tiff
+import pipelines.images.webp as webp
 from pipelines.errors import ImageFormatError, ImageLimitError
-from pipelines.images import jpeg, png, tiff, webp
 from pipelines.images.container import Container, plugin
 from pipelines.images.limits import MAX_PROFILE_BYTES, MIB, Limits
 from pipelines.images.tags import orientation

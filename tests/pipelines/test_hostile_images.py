@@ -63,7 +63,7 @@ def attempt(source, limits=None):
     return result
 
 
-def refused(source, kind, words, limits=None):
+def check_refused(source, kind, words, limits=None):
     result = attempt(source, limits)
     assert isinstance(result, kind), result
     assert words in result.message, result.message
@@ -136,7 +136,7 @@ def test_noise_behind_a_right_signature_is_refused(seed):
     (b"\0" * 100, "not a picture"), (b"MZ", "not a picture"), (b"hello", "not a picture"),
 ])  # fmt: skip
 def test_forbidden_formats_are_named(head, named):
-    refused(head + bytes(200), ImageFormatError, named)
+    check_refused(head + bytes(200), ImageFormatError, named)
 
 
 @pytest.mark.parametrize("form", UPLOADS)
@@ -189,7 +189,7 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", forbidden)
-    refused(path, ImageFormatError, "Permission denied")
+    check_refused(path, ImageFormatError, "Permission denied")
 
 
 def test_sources_that_are_no_files():
@@ -197,8 +197,8 @@ def test_sources_that_are_no_files():
     closed.close()
     for source in (io.StringIO("text"), None, 5, PHOTO, closed):
         assert isinstance(attempt(source), ImageFormatError)
-    refused(b"", ImageDamagedError, "empty")
-    refused(io.BytesIO(), ImageDamagedError, "empty")
+    check_refused(b"", ImageDamagedError, "empty")
+    check_refused(io.BytesIO(), ImageDamagedError, "empty")
 
 
 def jpeg_of(width, height, scans=1, extra=b""):
@@ -230,26 +230,26 @@ def test_headers_that_announce_too_much():
         + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0)
         + b"\2\0;"
     )
-    refused(gif, ImageLimitError, "65535 x 65535", OWN_FOLDER)
+    check_refused(gif, ImageLimitError, "65535 x 65535", OWN_FOLDER)
 
 
 def test_headers_that_lie():
     small = png(8, 8, 8, 0, chunk(b"IDAT", zlib.compress(bytes(9 * 4))))
-    refused(small, ImageDamagedError, "36 bytes of its pixels are missing")
+    check_refused(small, ImageDamagedError, "36 bytes of its pixels are missing")
     interlaced = bytearray(png(9, 9, 8, 0, chunk(b"IDAT", zlib.compress(bytes(40)))))
     interlaced[28:33] = b"\1" + struct.pack(">I", zlib.crc32(interlaced[12:28] + b"\1"))
-    refused(bytes(interlaced), ImageDamagedError, "are missing")
-    refused(png(4, 4, 8, 0), ImageDamagedError, "no pixels")
-    refused(png(4, 4, 3, 7, chunk(b"IDAT", zlib.compress(bytes(99)))), ImageDamagedError, "damaged")
+    check_refused(bytes(interlaced), ImageDamagedError, "are missing")
+    check_refused(png(4, 4, 8, 0), ImageDamagedError, "no pixels")
+    check_refused(png(4, 4, 3, 7, chunk(b"IDAT", zlib.compress(bytes(99)))), ImageDamagedError, "damaged")
     bad = bytearray(saved("PNG"))
     bad[20] ^= 1
-    refused(bytes(bad), ImageDamagedError, "checksum of its IHDR")
+    check_refused(bytes(bad), ImageDamagedError, "checksum of its IHDR")
     bad = bytearray(saved("PNG"))
     bad[bad.index(b"IDAT") + 20] ^= 1
-    refused(bytes(bad), ImageDamagedError, "checksum of its IDAT")
+    check_refused(bytes(bad), ImageDamagedError, "checksum of its IDAT")
     jpeg = saved("JPEG")
-    refused(jpeg.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"), ImageFormatError, "12 bits")
-    refused(b"\xff\xd8\xff\xd9" + bytes(40), ImageDamagedError, "cut off")
+    check_refused(jpeg.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"), ImageFormatError, "12 bits")
+    check_refused(b"\xff\xd8\xff\xd9" + bytes(40), ImageDamagedError, "cut off")
     webp = bytearray(saved("WEBP", lossless=True))
     webp[20] ^= 1
     assert isinstance(attempt(bytes(webp)), ImageError)
@@ -278,15 +278,17 @@ def test_forged_tiffs():
         ({"t273": None}, "where its pixels are"), ({"t320": (3, 700, 2**31)}, "tag 320"), ({"t273": (4, 1, 10**6)}, ""),
         ({"t259": (3, 1, 999)}, ""), ({"t273": (4, 9, 0)}, "9 pieces"),
     ):  # fmt: skip
-        refused(baseline(**changes), ImageDamagedError, words)
-    refused(baseline(t322=(4, 1, 2**20), t323=(4, 1, 2**20), t324=(4, 1, 8), t325=(4, 1, 8)), ImageLimitError, "tiles")
-    refused(baseline(t277=(3, 1, 60000)), ImageFormatError, "60000 channels")
-    refused(baseline(t258=(3, 1, 99)), ImageFormatError, "99 bits")
-    refused(baseline(t50706=(1, 4, 1)), ImageFormatError, "raw file")
-    refused(baseline(t254=(4, 1, 1), t330=(4, 1, 8)), ImageFormatError, "raw file")
-    refused(baseline(t259=(3, 1, 34712)), ImageFormatError, "JPEG 2000")
-    refused(baseline(t339=(3, 1, 2)), ImageFormatError, "signed")
-    refused(b"II*\0" + struct.pack("<I", 2**32 - 5) + bytes(50), ImageDamagedError, "directory")
+        check_refused(baseline(**changes), ImageDamagedError, words)
+    check_refused(
+        baseline(t322=(4, 1, 2**20), t323=(4, 1, 2**20), t324=(4, 1, 8), t325=(4, 1, 8)), ImageLimitError, "tiles"
+    )
+    check_refused(baseline(t277=(3, 1, 60000)), ImageFormatError, "60000 channels")
+    check_refused(baseline(t258=(3, 1, 99)), ImageFormatError, "99 bits")
+    check_refused(baseline(t50706=(1, 4, 1)), ImageFormatError, "raw file")
+    check_refused(baseline(t254=(4, 1, 1), t330=(4, 1, 8)), ImageFormatError, "raw file")
+    check_refused(baseline(t259=(3, 1, 34712)), ImageFormatError, "JPEG 2000")
+    check_refused(baseline(t339=(3, 1, 2)), ImageFormatError, "signed")
+    check_refused(b"II*\0" + struct.pack("<I", 2**32 - 5) + bytes(50), ImageDamagedError, "directory")
 
 
 def test_more_modes_that_hold_no_picture():
@@ -296,8 +298,10 @@ def test_more_modes_that_hold_no_picture():
                          (np.zeros((4, 4, 3), np.float32), "3 channels of 32 bits (float)")):  # fmt: skip
         out = io.BytesIO()
         photometric = "rgb" if array.ndim == 3 and array.shape[2] == 3 else "minisblack"
-        tifffile.imwrite(out, array, metadata=None, photometric=photometric, planarconfig="contig" if array.ndim == 3 else None)
-        refused(out.getvalue(), ImageFormatError, words)
+        tifffile.imwrite(
+            out, array, metadata=None, photometric=photometric, planarconfig="contig" if array.ndim == 3 else None
+        )
+        check_refused(out.getvalue(), ImageFormatError, words)
 
 
 # What follows is made and read in processes of its own, so that the peak of each is its own: this file is also a script.
@@ -425,7 +429,14 @@ BOMBS = {
     "run-length bmp of empty lines": (ImageLimitError, lambda: run_length(1, b"\0\0" * 6000)),
     "run-length bmp of 4 bits": (ImageLimitError, lambda: run_length(2, b"\xff\x12" * 200_000)),
 }  # fmt: skip
-MASKS = {"colour map", "ramp", "palette png with alpha", "png with alpha and profile", "webp of 50,000 frames", "zTXt of 200 MiB"}
+MASKS = {
+    "colour map",
+    "ramp",
+    "palette png with alpha",
+    "png with alpha and profile",
+    "webp of 50,000 frames",
+    "zTXt of 200 MiB",
+}
 """Those that are read as masks, too."""
 
 
