@@ -59,16 +59,20 @@ def table(rows: Sequence[Row]) -> Table:
     notes.append("ratio = processor time of the peer over ours, one thread each: median of the rounds, 95 % interval")
     found = Table(caption="\n".join(notes), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("what", "peer", "ours ms", "peer ms", "ratio", "95 %", "goal"):
-        found.add_column(name, justify="left" if name in ("what", "peer") else "right", no_wrap=name != "peer")
+        text = name in ("what", "peer")
+        found.add_column(name, justify="left" if text else "right", no_wrap=not text)
     for row in rows:
-        ci = "-" if row.ratio_ci is None else f"{row.ratio_ci[0]:.1f}-{row.ratio_ci[1]:.1f}"
-        found.add_row(row.name, row.peer, _number(row.ours_ms, ".3f"), _number(row.peer_ms, ".3f"),
-                      _number(row.ratio, ".2f"), ci, _verdict(row))  # fmt: skip
+        ci = "-" if row.ratio_ci is None else "-".join(_number(end) for end in row.ratio_ci)
+        numbers = (_number(value) for value in (row.ours_ms, row.peer_ms, row.ratio))
+        found.add_row(row.name, row.peer, *numbers, ci, _verdict(row))
     return found
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _number(value: float | None) -> str:
+    """About three digits."""
+    if value is None:
+        return "-"
+    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
 
 
 def _verdict(row: Row) -> str:

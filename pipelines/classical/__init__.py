@@ -27,7 +27,8 @@ class Classical(Pipeline):
     def _load(self) -> None:
         """Import what the steps need, so that the first image does not pay for it."""
         import pipelines.classical.chain
-        import pipelines.classical.regions  # noqa: F401
+        import pipelines.classical.instances
+        import pipelines.maps  # noqa: F401
 
     def _infer(self, images: list[Image], prompts: list[Prompt], params: ClassicalParams) -> list[Evidence]:
         from pipelines.classical.chain import chain

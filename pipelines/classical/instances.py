@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import find_objects
 
 from pipelines.classical.regions import Binary
 from pipelines.classical.scores import Score
@@ -19,6 +20,7 @@ Labels = npt.NDArray[np.int32]
 """Number of the instance that each pixel belongs to, ``int32 (H, W)``; 0 is the background."""
 
 MAX_INSTANCES = 100
+SCORED_ROWS = 200
 MAX_PIXELS = 200_000_000  # of all masks together: a mask is a whole picture, and a noisy mask has thousands of regions
 
 
@@ -33,23 +35,32 @@ def to_prediction(mask: Binary, soft: Score, params: ClassicalParams) -> Predict
     if params.instances == "one":
         return one_mask(mask, soft)
     labels = instance_labels(mask, params)
-    area = np.bincount(labels.ravel())[1:]
-    number = min(len(area), MAX_INSTANCES, max(1, MAX_PIXELS // mask.size))
-    rank = np.zeros(len(area) + 1, np.int32)  # beyond the limit the smallest share one mask: nothing gets lost
-    rank[1 + np.argsort(-area, kind="stable")] = np.minimum(np.arange(1, len(area) + 1), number)
-    ranked = rank[labels]
-    masks = np.array([ranked == i for i in range(1, number + 1)], np.bool_).reshape(number, *mask.shape)
-    total = np.bincount(ranked.ravel(), weights=soft.ravel(), minlength=number + 1)[1:]
-    count = np.bincount(ranked.ravel(), minlength=number + 1)[1:]
-    return Prediction.of(masks, (total / np.maximum(count, 1)).astype(np.float32))
+    places = find_objects(labels)  # the box of each instance: nothing below looks at the whole picture again
+    insides = [labels[place] == number for number, place in enumerate(places, start=1)]
+    order = sorted(range(len(places)), key=lambda i: -np.count_nonzero(insides[i]))
+    most = min(len(places), MAX_INSTANCES, max(1, MAX_PIXELS // mask.size))
+    masks = np.zeros((most, *mask.shape), np.bool_)
+    total, count = np.zeros(most), np.zeros(most)
+    for rank, i in enumerate(order):
+        slot = min(rank, most - 1)  # beyond the limit the smallest share one mask: nothing gets lost
+        masks[slot][places[i]] |= insides[i]
+        total[slot] += soft[places[i]][insides[i]].sum(dtype=np.float64)
+        count[slot] += np.count_nonzero(insides[i])
+    return Prediction.of(masks, (total / count).astype(np.float32))
 
 
 def one_mask(mask: Binary, soft: Score) -> Prediction:
-    """The whole mask as one instance, or none where it is empty."""
-    if not cv2.hasNonZero(mask):
+    """The whole mask as one instance, or none where it is empty. A large picture's score is that of every few rows."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
         return Prediction.empty(*mask.shape)
-    score = np.array([cv2.mean(soft, mask)[0]], np.float32)
-    return Prediction.of((mask > 0)[None], score)
+    step = max(1, height // SCORED_ROWS)
+    rows = slice(y, y + height, step)
+    if not cv2.hasNonZero(mask[rows]):
+        rows = slice(y, y + height)
+    score = np.array([cv2.mean(soft[rows], mask[rows])[0]], np.float32)
+    box = np.array([[x, y, x + width, y + height]], np.float32)
+    return Prediction((mask > 0)[None], score, np.zeros(1, np.int64), box)
 
 
 def instance_labels(mask: Binary, params: ClassicalParams) -> Labels:

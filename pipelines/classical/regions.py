@@ -47,7 +47,8 @@ def smoothed(mask: Binary, params: ClassicalParams) -> Binary:
         sigma_x, sigma_y = params.mask_sigma_x, params.mask_sigma_y
         mask = np.asarray(cv2.GaussianBlur(mask, (size, size), sigma_x, sigmaY=sigma_y), np.uint8)
     if params.refill:
-        return enclosed(cut(mask, 1)).view(np.uint8) * np.uint8(255)
+        reached = np.asarray(cv2.threshold(mask, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
+        return enclosed(reached).view(np.uint8) * np.uint8(255)
     return cut(mask, 128) if size > 1 else mask
 
 
@@ -62,15 +63,13 @@ def morphed(mask: Binary, operation: int, diameter: float) -> Binary:
 
 def filled(mask: Binary, largest: float) -> Binary:
     """Fill holes of up to an area in pixels. What touches the border of the picture is no hole."""
-    background = cv2.bitwise_not(mask)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(background, connectivity=4)
-    x, y, width, height, area = stats.T
-    inside = (x > 0) & (y > 0) & (x + width < mask.shape[1]) & (y + height < mask.shape[0])
-    hole = inside & (area <= largest)
-    hole[0] = False  # label 0 is the mask itself
-    if not hole.any():
+    holes = cut(enclosed(mask), 1) ^ mask
+    if not cv2.hasNonZero(holes):
         return mask
-    return np.asarray(np.where(hole[labels], np.uint8(255), mask), np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(holes, connectivity=4)
+    fill = stats[:, cv2.CC_STAT_AREA] <= largest
+    fill[0] = False  # what is no hole
+    return mask | cut(fill[labels], 1)
 
 
 def kept(mask: Binary, least: float, largest: int) -> Binary:

@@ -31,14 +31,14 @@ def to_srgb(image: PILImage.Image, profile: bytes, name: str) -> PILImage.Image:
         image = image.convert("RGB")
     if (profile or image.mode == "LAB") and (converted := _converted(image, profile, name)):
         return converted
-    return image.convert("RGB")  # without a copy, where it is RGB
+    return image if image.mode == "RGB" else image.convert("RGB")  # `convert` would copy it
 
 
 def _converted(image: PILImage.Image, profile: bytes, name: str) -> PILImage.Image | None:
     from PIL import ImageCms  # LittleCMS; most pictures need none
 
     try:
-        if profile and _is_srgb(profile, image.mode):
+        if profile and is_srgb(profile, image.mode):
             return None
         source = ImageCms.ImageCmsProfile(BytesIO(profile) if profile else ImageCms.createProfile("LAB"))
         if (space := source.profile.xcolor_space) != SPACES[image.mode]:
@@ -50,7 +50,7 @@ def _converted(image: PILImage.Image, profile: bytes, name: str) -> PILImage.Ima
 
 
 @lru_cache(maxsize=8)
-def _is_srgb(profile: bytes, mode: str) -> bool:
+def is_srgb(profile: bytes, mode: str) -> bool:
     """Whether the profile changes nothing: tried on a cube of colours, since names of profiles are free text."""
     from PIL import ImageCms
 

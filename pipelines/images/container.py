@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image as PILImage
 from PIL.ImageFile import ImageFile
 
@@ -30,6 +32,7 @@ class Container:
         lossy: the stored values are not those that were saved.
         planar: a TIFF that holds each channel apart; of 16 bits Pillow gives the high byte alone.
         white_is_zero: a 16-bit or float TIFF that counts from white.
+        rgb: decodes to the RGB array that `open` gives, faster, or answers None; None where there is no such way.
         verify: raises where there are too few pixels and the decoder says nothing; called if the last row is all zero.
     """
 
@@ -44,6 +47,7 @@ class Container:
     lossy: bool = False
     planar: bool = False
     white_is_zero: bool = False
+    rgb: Callable[[], npt.NDArray[np.uint8] | None] | None = None
     verify: Callable[[], None] | None = None
 
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from PIL import Image as PILImage
 
 from pipelines.errors import ImageFormatError
-from pipelines.images.colour import to_srgb
+from pipelines.images.colour import is_srgb, to_srgb
 from pipelines.images.container import Container, damaged, guarded
 from pipelines.images.limits import UPLOAD, Limits
 from pipelines.images.samples import (
@@ -17,6 +17,7 @@ from pipelines.images.samples import (
     round_sixteen,
     to_eight_bits,
     upright,
+    upright_array,
 )
 from pipelines.images.sniff import inspect
 from pipelines.images.source import Source, read_source
@@ -53,6 +54,8 @@ def load_image(source: Source, limits: Limits = UPLOAD) -> Image:
         ImageDamagedError: cut off or corrupt.
     """
     header = inspect(*read_source(source, limits), limits)
+    if header.rgb and (not header.profile or is_srgb(header.profile, "RGB")) and (quick := header.rgb()) is not None:
+        return upright_array(quick, header.orientation)
     image, alpha = _eight_bits(header)
     return _rgb(upright(image, header), alpha and upright(alpha, header), header)
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from io import BytesIO
 
+import numpy as np
+import numpy.typing as npt
 from PIL.JpegImagePlugin import JpegImageFile
 
 from pipelines.errors import ImageFormatError, ImageLimitError
@@ -19,6 +21,7 @@ EXIF_HEAD, XMP_HEAD, PROFILE_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\
 # minutes. Encoders write about ten.
 MAX_SCANS = 64
 MAX_SEGMENTS = 5000
+EOI = b"\xff\xd9"
 SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 """The start of a segment with a body; fill bytes and bare markers are passed over."""
 
@@ -34,6 +37,7 @@ def inspect(name: str, data: bytes, limits: Limits) -> Container:
         ImageLimitError: a limit is passed.
     """
     kept, size, bits, at = [data[:2]], (0, 0), 0, 2
+    channels, adobe = 0, False
     exif = xmp = b""
     profile: dict[int, bytes] = {}
     kind = "JPEG"
@@ -48,10 +52,12 @@ def inspect(name: str, data: bytes, limits: Limits) -> Container:
             kind = "MPO"
         elif marker in (JFIF, ADOBE) or not (JFIF <= marker <= 0xEF or marker == COMMENT):
             kept.append(data[start:at])
+            adobe = adobe or marker == ADOBE
         if marker in FRAMES:
             if len(body) < 6:
                 raise damaged(name, "its frame is cut off")
             bits, size = body[0], (int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
+            channels = body[5]
             limits.check_size(name, *size)
             if bits != 8:
                 raise ImageFormatError(f"{name} has {bits} bits per sample.", "Save it as PNG, or as JPEG with 8 bits.")
@@ -64,8 +70,23 @@ def inspect(name: str, data: bytes, limits: Limits) -> Container:
         _check_scans(name, data, at)
         return BytesIO(b"".join([*kept, memoryview(data)[at:]]))
 
+    plain = channels == 3 and not adobe and _one_whole_scan(data, at)
     return Container(name, "JPEG", size, plugin(JpegImageFile, name, source), orientation(exif, xmp),
-                     icc if len(icc) <= MAX_PROFILE_BYTES else b"", lossy=True)  # fmt: skip
+                     icc if len(icc) <= MAX_PROFILE_BYTES else b"", lossy=True,
+                     rgb=(lambda: _decoded(source(), size)) if plain else None)  # fmt: skip
+
+
+def _decoded(source: BytesIO, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
+    """RGB by OpenCV: the same libjpeg-turbo as Pillow's, in a third of the time, since nothing is copied between.
+
+    It does not tell a file that breaks off, so it is asked only where one scan runs to the end marker.
+    """
+    import cv2
+
+    found = cv2.imdecode(
+        np.frombuffer(source.getbuffer(), np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    return None if found is None or found.shape[1::-1] != size else np.asarray(found, np.uint8)
 
 
 def _segments(name: str, data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -81,6 +102,12 @@ def _segments(name: str, data: bytes) -> Iterator[tuple[int, int, int]]:
         if data[start + 1] == SCAN:
             return
     raise damaged(name, "it is cut off before its pixels")
+
+
+def _one_whole_scan(data: bytes, start: int) -> bool:
+    """Whether the first marker behind the header of the first scan is the end of the file."""
+    found = MARKER.search(data, start)
+    return found is not None and found.end() == len(data) and data.endswith(EOI)
 
 
 def _check_scans(name: str, data: bytes, start: int) -> None:

@@ -50,6 +50,17 @@ def upright(image: PILImage.Image, header: Container) -> PILImage.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def upright_array(values: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """The array ``(H, W, C)`` turned as EXIF says, contiguous."""
+    if orientation >= 5:
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return np.ascontiguousarray(values)
+
+
 def pixels(image: PILImage.Image) -> npt.NDArray[Any]:
     """The samples as an array of one's own, ``(H, W)`` or ``(H, W, C)``.
 
