@@ -38,15 +38,12 @@ def to_prediction(mask: Binary, soft: Score, params: ClassicalParams) -> Predict
     places = find_objects(labels)  # the box of each instance: nothing below looks at the whole picture again
     insides = [labels[place] == number for number, place in enumerate(places, start=1)]
     order = sorted(range(len(places)), key=lambda i: -np.count_nonzero(insides[i]))
-    most = min(len(places), MAX_INSTANCES, max(1, MAX_PIXELS // mask.size))
-    masks = np.zeros((most, *mask.shape), np.bool_)
-    total, count = np.zeros(most), np.zeros(most)
+    masks = np.zeros((len(places), *mask.shape), np.bool_)
+    scores = np.zeros(len(places), np.float32)
     for rank, i in enumerate(order):
-        slot = min(rank, most - 1)  # beyond the limit the smallest share one mask: nothing gets lost
-        masks[slot][places[i]] |= insides[i]
-        total[slot] += soft[places[i]][insides[i]].sum(dtype=np.float64)
-        count[slot] += np.count_nonzero(insides[i])
-    return Prediction.of(masks, (total / count).astype(np.float32))
+        masks[rank][places[i]] = insides[i]
+        scores[rank] = soft[places[i]][insides[i]].mean(dtype=np.float64)
+    return Prediction.of(masks, scores)
 
 
 def one_mask(mask: Binary, soft: Score) -> Prediction:
@@ -66,26 +63,43 @@ def one_mask(mask: Binary, soft: Score) -> Prediction:
 def instance_labels(mask: Binary, params: ClassicalParams) -> Labels:
     """Number the instances of a mask from 1, in any order, without a gap."""
     number, found = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)
-    labels = np.asarray(found, np.int32)
+    labels = limited(np.asarray(found, np.int32), number - 1)
     if params.instances == "components" or number == 1:
         return labels
     from pipelines.classical.splitting import parted
 
-    return compact(labels, number, parted(mask, params.split_depth, params.instances))
+    return limited(*divided(labels, parted(mask, params.split_depth, params.instances)))
 
 
-def compact(regions: Labels, number: int, cores: Labels) -> Labels:
-    """Number the pairs of region and core from 1; a core counts in the region that holds most of it, and no other.
+def limited(labels: Labels, number: int) -> Labels:
+    """At most as many instances as are kept; beyond them the smallest share one mask, so that nothing gets lost."""
+    most = min(MAX_INSTANCES, max(1, MAX_PIXELS // labels.size))
+    if number <= most:
+        return labels
+    area = np.bincount(labels.ravel(), minlength=number + 1)[1:]
+    rank = np.zeros(number + 1, np.int32)
+    rank[1 + np.argsort(-area, kind="stable")] = np.minimum(np.arange(1, number + 1), most)
+    return rank[labels]
+
+
+def divided(regions: Labels, cores: Labels) -> tuple[Labels, int]:
+    """Divide each region among its cores; a core counts in the region that holds most of it, and in no other.
 
     Args:
-        regions: connected regions, numbered from 1.
-        number: of regions, with the background.
+        regions: numbered from 1, few.
         cores: core of each pixel, from 1.
+
+    Returns:
+        Numbers from 1 without a gap, and how many there are.
     """
-    width = int(cores.max()) + 1
-    shared = np.bincount((regions * width + cores).ravel(), minlength=number * width).reshape(number, width)
-    owner, main = shared[1:].argmax(axis=0) + 1, shared.argmax(axis=1)
-    core = np.where(owner[cores] == regions, cores, main[regions])
-    joint = np.where(regions > 0, regions * width + core, 0)
-    _, inverse = np.unique(joint, return_inverse=True)
-    return np.asarray(inverse.reshape(regions.shape) + int(joint.min() > 0), np.int32)
+    labels, places = regions.copy(), find_objects(regions)
+    whole, number = np.bincount(cores[regions > 0]), len(places)
+    for region, place in enumerate(places, start=1):
+        inside = regions[place] == region
+        here = np.bincount(cores[place][inside], minlength=len(whole))
+        own = np.flatnonzero(2 * here > whole)
+        name = np.full(len(whole), region, np.int32)  # what belongs to a core of another region stays with the first
+        name[own[1:]] = np.arange(number + 1, number + len(own))
+        labels[place][inside] = name[cores[place][inside]]
+        number += max(0, len(own) - 1)
+    return labels, number

@@ -13,6 +13,8 @@ from pipelines.classical.scores import Score, enclosed
 if TYPE_CHECKING:
     from pipelines.classical.parameters import ClassicalParams
 
+LARGEST_KERNEL = 21  # pixels; the cost of a kernel grows with its area
+
 Binary = npt.NDArray[np.uint8]
 """Mask as OpenCV takes it: ``uint8 (H, W)``, 0 or 255."""
 
@@ -57,8 +59,22 @@ def morphed(mask: Binary, operation: int, diameter: float) -> Binary:
     size = round(diameter)
     if size < 2:
         return mask
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size | 1, size | 1))
-    return np.asarray(cv2.morphologyEx(mask, operation, disc), np.uint8)
+    if size <= LARGEST_KERNEL:
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size | 1, size | 1))
+        return np.asarray(cv2.morphologyEx(mask, operation, disc), np.uint8)
+    if operation == cv2.MORPH_CLOSE:
+        return shrunk_by(grown_by(mask, size / 2), size / 2)
+    return grown_by(shrunk_by(mask, size / 2), size / 2)
+
+
+def shrunk_by(mask: Binary, radius: float) -> Binary:
+    """Erosion with a disc by the distance to the background, whose cost does not grow with the radius."""
+    return cut(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5), radius)
+
+
+def grown_by(mask: Binary, radius: float) -> Binary:
+    """Dilation with a disc, likewise."""
+    return cv2.bitwise_not(shrunk_by(cv2.bitwise_not(mask), radius))  # type: ignore[arg-type,return-value]
 
 
 def filled(mask: Binary, largest: float) -> Binary:

@@ -169,4 +169,5 @@ def test_an_argument_is_never_written_into() -> None:
     pred, target, ignore = PART.copy(), FULL.copy(), PART[:, ::-1].copy()
     for array in (pred, target, ignore):
         array.flags.writeable = False
-    measure_all(ALL, pred, target, ignore, np.zeros(PART.shape, np.float32))
+    soft = np.zeros(PART.shape, np.float32)
+    assert measure_all(ALL, pred, target, ignore, soft)["overlap"]["tp"] == np.count_nonzero(pred & ~ignore)

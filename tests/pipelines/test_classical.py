@@ -14,6 +14,8 @@ import skimage.data
 
 from pipelines import create
 from pipelines.base import Pipeline
+from pipelines.classical.instances import divided
+from pipelines.classical.regions import morphed
 from pipelines.params import Knob, knobs, make_params
 from pipelines.types import Image, Mask, Prediction, Prompt
 
@@ -291,3 +293,28 @@ def test_what_it_is_can_be_read_without_opencv() -> None:
     code = "import sys; from pipelines import info; info('classical'); print('cv2' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("operation", [cv2.MORPH_OPEN, cv2.MORPH_CLOSE])
+@pytest.mark.parametrize("diameter", [23, 41])
+def test_large_discs_do_what_a_kernel_does(operation: int, diameter: int) -> None:
+    rng = np.random.default_rng(diameter)
+    noise = cv2.GaussianBlur(rng.normal(size=(300, 400)).astype(np.float32), (0, 0), 12)
+    mask = np.where(noise > 0, 255, 0).astype(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    expected = cv2.morphologyEx(mask, operation, disc)
+    assert np.mean(morphed(mask, operation, diameter) == expected) > 0.985
+    for flat in (0, 255):
+        same = np.full((50, 60), flat, np.uint8)
+        assert np.array_equal(morphed(same, operation, diameter), same)
+
+
+def test_only_the_region_that_touches_is_divided() -> None:
+    regions = drawn((100, 100, 45), (180, 100, 45)).astype(np.int32)
+    regions[drawn((270, 30, 20))] = 2
+    cores = np.ones(regions.shape, np.int32)
+    cores[:, 140:] = 2  # it covers the third disc too, which must not become a part of the second
+    labels, number = divided(regions, cores)
+    assert number == labels.max() == 3
+    assert len({int(labels[100, 100]), int(labels[100, 180]), int(labels[30, 270])}) == 3
+    assert np.array_equal(labels > 0, regions > 0)

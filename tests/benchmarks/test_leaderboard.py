@@ -1,0 +1,114 @@
+"""Records → rows: counts, intervals, statuses and flags."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from benchmarks.leaderboard import document, row
+from benchmarks.metrics import METRICS
+from benchmarks.records import SampleRecord
+from benchmarks.table import leaderboard_table
+from tests.benchmarks.pieces import CONFIGURATION, manifest, record, timing
+
+RECORDS = [record("a", 5, 10), record("b", 10, 10), record("c", 0, 4), record("d", 2, 0)]
+
+
+def test_a_row_holds_what_the_records_say() -> None:
+    made = row(manifest(), CONFIGURATION, RECORDS, timing())
+    assert made.status == "ok"
+    assert made.miou == pytest.approx((0.5 + 1 + 0 + 0) / 4)
+    assert made.iou_pooled == pytest.approx(15 / (10 + 10 + 4 + 2))
+    assert made.miss_rate == pytest.approx(1 / 3)
+    assert made.metrics["miou_pos"].value == pytest.approx(0.5)
+    assert (made.metrics["miou_pos"].n, made.metrics["false_alarm_rate"].n, made.metrics["miou"].n) == (3, 1, 4)
+    assert made.metrics["false_alarm_rate"].value == 1
+    assert set(made.metrics) == set(METRICS)
+    assert made.miou_ci is not None
+    assert 0 <= made.miou_ci[0] <= made.miou <= made.miou_ci[1] <= 1
+
+
+def test_throughput_is_the_best_batch_and_percentiles_need_support() -> None:
+    made = row(manifest(), CONFIGURATION, RECORDS, timing())
+    assert made.throughput_ips is not None
+    assert (made.throughput_ips.value, made.throughput_ips.batch_size) == (9, 2)
+    assert made.latency_ms == {"n": 4, "mean": 11.5, "p50": 11.5, "p90": None, "p95": None, "p99": None}
+    many = row(manifest(), CONFIGURATION, RECORDS, timing(60)).latency_ms
+    assert many is not None
+    assert many["p95"] is not None
+    assert many["p99"] is None
+
+
+def test_a_failed_image_counts_zero_in_every_mean() -> None:
+    failed = row(
+        manifest(),
+        CONFIGURATION,
+        [*RECORDS[:2], record("c", 0, 4, error="broke"), record("d", 0, 0, error="broke")],
+        timing(),
+    )
+    assert (failed.status, failed.errors, failed.scored) == ("ok", 2, 4)
+    assert failed.miou == pytest.approx(1.5 / 4)
+    assert failed.metrics["mae"].value == pytest.approx((0.5 + 0 + 1 + 1) / 4)
+    assert failed.metrics["false_alarm_rate"].value == 1
+
+
+@pytest.mark.parametrize(
+    ("records", "timed", "reason", "status", "said"),
+    [
+        ([record("a", 0, 4, error="RuntimeError: x")], True, None, "failed", "RuntimeError: x"),
+        (RECORDS, True, "It crashed.", "failed", "It crashed."),
+        (RECORDS, False, None, "failed", "It did not finish."),
+        ([], False, "Signal 11.", "failed", "Signal 11."),
+    ],
+)
+def test_what_did_not_end_well_has_a_reason_and_no_figures(
+    records: list[SampleRecord], timed: bool, reason: str | None, status: str, said: str
+) -> None:
+    made = row(manifest(), CONFIGURATION, records, timing() if timed else None, reason)
+    assert (made.status, made.reason, made.miou, made.latency_ms) == (status, said, None, None)
+
+
+def test_an_unavailable_configuration_is_a_row() -> None:
+    missing = CONFIGURATION.model_copy(update={"unavailable": "No licence."})
+    made = row(manifest(missing), missing, [], None)
+    assert (made.status, made.reason) == ("unavailable", "No licence.")
+
+
+def test_flags() -> None:
+    assert row(manifest(n_groups=60), CONFIGURATION, RECORDS, timing()).flags == ()
+    made = row(manifest(limit=4), CONFIGURATION, RECORDS, timing(2, resumed=True))
+    assert made.flags == ("few_groups", "limited", "timed_in_part", "resumed")
+    without = [r.model_copy(update={"components": None}) for r in RECORDS]
+    assert row(manifest(), CONFIGURATION, without, timing()).flags == ("no_masks",)
+    assert row(manifest(), CONFIGURATION, without, timing()).miou is None
+
+
+def test_groups_decide_the_interval() -> None:
+    apart = row(manifest(), CONFIGURATION, [record(f"{i}", i % 2 * 10, 10) for i in range(40)], timing()).miou_ci
+    pairs = [record(f"{i}", i // 10 % 2 * 10, 10, group=str(i // 10)) for i in range(40)]
+    together = row(manifest(), CONFIGURATION, pairs, timing()).miou_ci
+    assert apart is not None
+    assert together is not None
+    assert together[1] - together[0] > 1.5 * (apart[1] - apart[0])
+
+
+def test_the_table_shows_reasons_and_hides_no_markup() -> None:
+    odd = CONFIGURATION.model_copy(update={"label": "[red]x[/]", "unavailable": "see [bold]there[/]"})
+    rows = [row(manifest(), CONFIGURATION, RECORDS, timing()), row(manifest(odd), odd, [], None)]
+    screen = Console(file=io.StringIO(), width=100)
+    screen.print(leaderboard_table(manifest(CONFIGURATION, odd), rows))
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "0.375" in text
+    assert "unavailable" in text
+    assert "[red]x[/]: see [bold]there[/]" in text
+
+
+def test_the_document_is_json_with_every_field() -> None:
+    made = document(manifest(), [row(manifest(), CONFIGURATION, RECORDS, timing())])
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    wanted = "label pipeline preset params status reason substitute_for n scored errors miou miou_ci iou_pooled dice precision recall"
+    wanted += " boundary_iou miss_rate metrics soft latency_ms throughput_ips stages_ms load_s first_ms peak_memory_mb overhead_ms"
+    assert set(f"{wanted} size_mb device dtype weights flags".split()) == set(made["rows"][0])
