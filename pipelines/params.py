@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import annotated_types
@@ -92,6 +93,7 @@ class Knob:
 _KINDS: dict[Any, Literal["bool", "int", "float", "text"]] = {bool: "bool", int: "int", float: "float", str: "text"}
 
 
+@cache
 def knobs(params: type[Params]) -> tuple[Knob, ...]:
     """Every parameter of a class, in the order of its declaration."""
     return tuple(_knob(name, params) for name in params.model_fields)
