@@ -58,7 +58,7 @@ def run(
     from benchmarks.store import RunStore, run_folder
 
     if list_:
-        return _list()
+        return _list(as_json=as_json)
     exports = specs.parse_export(export)
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=specs.parse_batch_sizes(batch_sizes))
     request = plan.Request(
@@ -72,7 +72,7 @@ def run(
     with table.progress(console(quiet=quiet, to_stderr=True), len(samples)) as report:
         rows = runner.execute(store, manifest, report)
     if exports:
-        _export(exports, store, manifest, samples)
+        _export(exports, store, manifest, samples, quiet=quiet)
     if as_json:
         emit(document(manifest, rows))
     _show(manifest, rows, store, quiet=quiet, to_stderr=as_json)
@@ -87,23 +87,27 @@ def _show(manifest: RunManifest, rows: list[Row], store: RunStore, *, quiet: boo
     screen.print(f"records: {store.folder}", markup=False)
 
 
-def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, manifest: RunManifest, samples: Dataset) -> None:
+def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, manifest: RunManifest, samples: Dataset, *,
+            quiet: bool) -> None:  # fmt: skip
     from benchmarks.export import export
 
     formats, folder = exports
     for configuration in manifest.configurations:
         records = list(store.records(configuration.id).values())
         written = export(folder, formats, configuration, records, samples)
-        console(to_stderr=True).print(f"{configuration.label}: {written} files in {folder}", markup=False)
+        console(quiet=quiet, to_stderr=True).print(f"{configuration.label}: {written} files in {folder}", markup=False)
 
 
-def _list() -> int:
+def _list(*, as_json: bool) -> int:
     from pipelines.presets import preset_names
     from pipelines.registry import names, pipeline_class
 
-    for name in names():
-        found = pipeline_class(name)
-        print(f"{name:<16} {found.info.title}; presets: {', '.join(preset_names(found))}")
+    found = {name: pipeline_class(name) for name in names()}
+    if as_json:
+        emit({"pipelines": [{**p.info.to_json(), "presets": preset_names(p)} for p in found.values()]})
+        return 0
+    for name, pipeline in found.items():
+        print(f"{name:<16} {pipeline.info.title}; presets: {', '.join(preset_names(pipeline))}")
     return 0
 
 

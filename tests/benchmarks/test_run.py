@@ -230,6 +230,9 @@ def test_a_damaged_picture_is_named_and_ends_the_run(bench: Run, photographs: Pa
 def test_list_names_pipelines_and_presets(bench: Run) -> None:
     done = bench("--list")
     assert "Bright pixels; presets: default, dim" in done.stdout
+    listed = {p["name"]: p["presets"] for p in json.loads(bench("--list", "--json").stdout)["pipelines"]}
+    assert listed["bright"] == ["default", "dim"]
+    assert "coin-seed" in listed["classical"]
 
 
 def test_two_runners_of_one_run_one_works_and_one_says_who(
