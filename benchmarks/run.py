@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -99,16 +99,29 @@ def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, manifest: Ru
 
 
 def _list(*, as_json: bool) -> int:
-    from pipelines.presets import preset_names
-    from pipelines.registry import names, pipeline_class
+    from pipelines import names
 
-    found = {name: pipeline_class(name) for name in names()}
+    listed = [_about(name) for name in names()]
     if as_json:
-        emit({"pipelines": [{**p.info.to_json(), "presets": preset_names(p)} for p in found.values()]})
+        emit({"pipelines": listed})
         return 0
-    for name, pipeline in found.items():
-        print(f"{name:<16} {pipeline.info.title}; presets: {', '.join(preset_names(pipeline))}")
+    for about in listed:
+        said = f"{about['title']}; presets: {', '.join(about['presets'])}" if "title" in about else about["unavailable"]
+        print(f"{about['name']:<16} {said}")
     return 0
+
+
+def _about(name: str) -> dict[str, Any]:
+    """What a pipeline is; a plugin that cannot be imported hides none of the others."""
+    from pipelines.errors import UnavailableError
+    from pipelines.presets import preset_names
+    from pipelines.registry import pipeline_class
+
+    try:
+        found = pipeline_class(name)
+    except UnavailableError as error:
+        return {"name": name, "unavailable": str(error)}
+    return {**found.info.to_json(), "presets": preset_names(found)}
 
 
 if __name__ == "__main__":
