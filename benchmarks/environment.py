@@ -19,11 +19,14 @@ SOURCE_KINDS = (".py", ".yaml", ".yml", ".png")
 
 def environment(device: str) -> dict[str, Any]:
     """The stamp that stands beside every result; the network packages are named where a device runs them."""
+    import cv2
+
     stamp: dict[str, Any] = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
+        "opencv_threads": cv2.getNumThreads(),
         "packages": versions((*PACKAGES, *NETWORK_PACKAGES)),
         "device": device,
     }

@@ -33,7 +33,8 @@ class Outcome:
         foreground: union of the masks, or None.
         soft: foreground probability ``(H, W)``, or None where the pipeline gives masks only.
         error: what went wrong, or None.
-        ms: milliseconds: `decode`, `latency`, and the stages of the latency by name.
+        ms: milliseconds of `decode` and `latency`.
+        stages_ms: parts of the latency by name.
     """
 
     sample: Sample
@@ -42,6 +43,7 @@ class Outcome:
     soft: npt.NDArray[np.float32] | None
     error: str | None
     ms: dict[str, float]
+    stages_ms: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,23 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
         try:
             call = timed_call(pipeline, image, prompt_of(sample))
             soft = soft_map(call.evidence)
+        except MemoryError:
+            raise  # says nothing of the image: it is to be tried again where there is more memory
         except Exception as error:  # whatever a pipeline does wrong is a record of that image, never the end of the run
-            yield Outcome(sample, None, None, None, f"{type(error).__name__}: {error}", ms)
+            yield Outcome(sample, None, None, None, f"{type(error).__name__}: {error}", ms, {})
             continue
         stages = {name: seconds * 1e3 for name, seconds in pipeline.clock.seconds.items()}
-        yield Outcome(sample, call.prediction, call.foreground, soft, None, ms | {"latency": call.latency_ms} | stages)
+        ms["latency"] = call.latency_ms
+        yield Outcome(sample, call.prediction, call.foreground, soft, None, ms, stages)
 
 
 def soft_map(evidence: Evidence) -> npt.NDArray[np.float32] | None:
-    """The largest probability over all labels at each pixel, at the image's size; None without a dense map.
+    """The largest probability over all labels at each pixel, at the image's size; None without a map of probabilities.
 
     Raises:
         ContractError: the map holds NaN or leaves [0, 1].
     """
-    if evidence.soft is None:
+    if evidence.soft is None or evidence.kind == "score":
         return None
     soft = full_size(evidence.to_host()).max(axis=0)
     if not (soft.min() >= 0 and soft.max() <= 1):  # so written, NaN is caught too
@@ -122,8 +127,13 @@ def score(
             soft=outcome.soft is not None,
             instances=_instances(outcome.prediction),
             mask_sha256=_mask_hash(outcome.foreground),
-            ms={name: round(value, 4) for name, value in ms.items()},
+            ms=_rounded(ms),
+            stages_ms=_rounded(outcome.stages_ms),
         )
+
+
+def _rounded(ms: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in ms.items()}
 
 
 def _components(outcome: Outcome, metrics: Sequence[Metric]) -> dict[str, dict[str, float]] | None:
@@ -148,7 +158,8 @@ def _mask_hash(mask: Mask | None) -> str | None:
 
 def sample_key(sample: Sample, prompt: Prompt, configuration: Configuration, sources: Mapping[str, str]) -> str:
     """Hash of everything that decides the quality of one record: a known key is never done again."""
-    parts: list[Any] = [sample.image_hash, sample.target_hash, prompt.to_json(), configuration.pipeline]
-    parts += [configuration.params, configuration.device, configuration.weights_from, dict(sources)]
+    parts: list[Any] = [sample.id, sample.group, sample.image_hash, sample.target_hash, prompt.to_json()]
+    parts += [configuration.pipeline, configuration.params, configuration.device]
+    parts += [configuration.weights_from, dict(sources)]
     parts += [weights.model_dump() for weights in configuration.weights]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

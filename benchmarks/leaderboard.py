@@ -27,8 +27,9 @@ def row(manifest: RunManifest, configuration: Configuration, records: Sequence[S
     about |= {"n": manifest.dataset.n, "weights": configuration.weights}
     if configuration.unavailable:
         return Row(**about, status="unavailable", reason=configuration.unavailable)
-    if reason or timing is None or all(record.error for record in records):
-        first = next((record.error for record in records if record.error), None)
+    whole = timing is not None and len(records) == manifest.dataset.n
+    if reason or timing is None or not whole or all(record.error for record in records):
+        first = next((record.error for record in records if record.error), None) if whole else None
         return Row(**about, status="failed", reason=reason or first or "It did not finish.", errors=_errors(records))
     metrics = evaluate_metrics(records, manifest.protocol.seed)
     headline = {name: metrics[name].value for name in HEADLINES}
@@ -85,6 +86,7 @@ def _flags(manifest: RunManifest, records: Sequence[SampleRecord], timing: Timin
         "no_masks": not scored,
         "limited": manifest.dataset.limit is not None,
         "timed_in_part": len(timing.latency_ms) < len(records) - _errors(records),
+        "fewer_batches": len(timing.throughputs) < len(manifest.protocol.batch_sizes),
         "resumed": timing.resumed,
     }
     return tuple(name for name, raised in flags.items() if raised)

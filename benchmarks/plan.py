@@ -70,7 +70,7 @@ def _entries(pipelines: str | None) -> list[specs.PipelineSpec]:
 
 def _dataset_record(request: Request, dataset: Dataset, exclude: tuple[str, ...]) -> DatasetRecord:
     prompt = specs.parse_prompts(request.prompts, dataset.class_names)
-    path = Path(request.dataset).expanduser()
+    path = specs.user_path(request.dataset, "--dataset")
     return DatasetRecord(
         spec=request.dataset if dataset.format == "embedded" else str(path.absolute()),
         name=dataset.name,
@@ -79,7 +79,7 @@ def _dataset_record(request: Request, dataset: Dataset, exclude: tuple[str, ...]
         n_groups=dataset.n_groups,
         hash=dataset.hash,
         split=request.split,
-        limit=request.limit,
+        limit=request.limit if request.limit and len(dataset) == request.limit else None,
         prompt=prompt.texts if prompt else None,
         exclude=exclude,
     )
@@ -117,6 +117,8 @@ def _licence_problem(weights: Sequence[WeightsRecord], request: Request) -> str 
 
 def _prompt_problem(info: Any, about: DatasetRecord, dataset: Dataset) -> str | None:
     """Why no sample could be asked for; single samples without a prompt are errors of these samples."""
+    if not info.prompts:
+        return None
     ask = selection.prompt_of(about, dataset)
     problem: str | None = None
     for sample in dataset:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,6 +52,35 @@ def pipelines_table() -> str:
     return _table(("pipeline", "what it is", "prompt", "weights", "code licence", "presets"), cells())
 
 
+def results() -> str:
+    """The newest committed run on the embedded dataset: the table, and on what it was measured."""
+    path = max((ROOT / "docs" / "measurements").glob("*-embedded.json"))
+    document = json.loads(path.read_text(encoding="utf-8"))
+    dataset, machine = document["dataset"], document["environment"]
+    packages = ", ".join(f"{name} {machine['packages'][name]}" for name in ("opencv-python", "numpy", "pillow"))
+    head = ("pipeline", "mIoU [95 %]", "boundary IoU", "misses", "p50 ms", "images/s (batch)", "peak MB", "weights")
+    said = (
+        f"Embedded dataset `{dataset['name']}`, {dataset['n']} images in {dataset['n_groups']} groups, on {path.name[:10]}: "
+        f"{machine['cpu']}, {machine['cores']} cores, no GPU; Python {machine['python']}, {packages}; "
+        f"[the whole document]({path.relative_to(ROOT).as_posix()}).\n\n"
+    )
+    return said + _table(head, map(_result, document["rows"]))
+
+
+def _result(row: dict[str, Any]) -> tuple[str, ...]:
+    (low, high), rate = row["miou_ci"], row["throughput_ips"]
+    return (
+        f"`{row['label']}`",
+        f"**{row['miou']:.3f}** [{low:.3f}, {high:.3f}]",
+        f"{row['boundary_iou']:.3f}",
+        f"{row['miss_rate']:.1%}",
+        f"{row['latency_ms']['p50']:.1f}",
+        f"{rate['value']:.1f} ({rate['batch_size']})",
+        f"{row['peak_memory_mb']['host']:.0f}",
+        ", ".join(w["licence"] for w in row["weights"]) or "none",
+    )
+
+
 def parameters_table(name: str) -> str:
     """One line a parameter, with the value of the default preset."""
     from pipelines.params import knobs
@@ -59,7 +89,10 @@ def parameters_table(name: str) -> str:
 
     found = pipeline_class(name)
     values, _ = preset(found)
-    rows = ((f"`{k.name}`", f"`{getattr(values, k.name)}`", k.bounds, k.reads, k.help) for k in knobs(found.Params))
+    rows = (
+        (f"`{k.name}`", f"`{json.dumps(getattr(values, k.name))}`", k.bounds, k.reads, k.help)
+        for k in knobs(found.Params)
+    )
     return _table(("parameter", "default preset", "values", "read by", "what it does"), rows)
 
 
@@ -83,12 +116,13 @@ def _leaf(name: str, path: Path) -> str:
     return f"{name:<28} {said}"
 
 
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "results": results,
     "pipelines": pipelines_table,
     "files": file_tree,
     "parameters of classical": lambda: parameters_table("classical"),

@@ -137,7 +137,8 @@ class SampleRecord(Record):
         soft: whether there was a soft map.
         instances: the predicted masks.
         mask_sha256: of the packed union mask.
-        ms: milliseconds by stage; `latency` from decoded array to mask, `decode` and `metric` beside it.
+        ms: milliseconds; `latency` from decoded array to mask, `decode` and `metric` beside it.
+        stages_ms: parts of the latency by name.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -151,6 +152,7 @@ class SampleRecord(Record):
     instances: tuple[Instance, ...] = ()
     mask_sha256: str | None = None
     ms: dict[str, float]
+    stages_ms: dict[str, float] = {}
 
 
 class Throughput(Record):
@@ -164,7 +166,7 @@ class Timing(Record):
     """What one process measured; the times of two processes are never mixed.
 
     Attributes:
-        load_s: imports and weights.
+        load_s: what `load` took; modules that the process had imported before are not in it.
         first_ms: first call, which pays for everything lazy.
         warm_up: calls left out of everything below.
         latency_ms: one call an image.

@@ -36,7 +36,7 @@ def run(
         str | None, typer.Option(help="Folder of weights (OWNER/NAME/...), or random.", show_default=False)
     ] = None,
     batch_sizes: Annotated[str, typer.Option(help="Batches tried for the throughput.")] = "1,2,4",
-    budget_s: Annotated[float, typer.Option(min=1, help="Seconds for the timing of each pipeline.")] = 60,
+    budget_s: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds for the timing of each pipeline.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of images and of the bootstrap.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin again instead of resuming.")] = False,
@@ -60,6 +60,7 @@ def run(
     if list_:
         return _list(as_json=as_json)
     exports = specs.parse_export(export)
+    specs.check_writable(out, "--out")
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=specs.parse_batch_sizes(batch_sizes))
     request = plan.Request(
         dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial, protocol
@@ -70,7 +71,7 @@ def run(
     store = RunStore(run_folder(out, manifest.run_id, fresh=fresh))
     manifest = manifest.model_copy(update={"run_id": store.folder.name})
     with table.progress(console(quiet=quiet, to_stderr=True), len(samples)) as report:
-        rows = runner.execute(store, manifest, report)
+        rows = runner.execute(store, manifest, samples, report)
     if exports:
         _export(exports, store, manifest, samples, quiet=quiet)
     if as_json:
@@ -80,10 +81,10 @@ def run(
 
 
 def _show(manifest: RunManifest, rows: list[Row], store: RunStore, *, quiet: bool, to_stderr: bool) -> None:
-    from benchmarks.table import leaderboard_table
+    from benchmarks.table import print_leaderboard
 
     screen = console(quiet=quiet, to_stderr=to_stderr)
-    screen.print(leaderboard_table(manifest, rows))
+    print_leaderboard(screen, manifest, rows)
     screen.print(f"records: {store.folder}", markup=False)
 
 

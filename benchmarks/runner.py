@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import leaderboard
+from benchmarks.datasets import Dataset
 from benchmarks.records import Configuration, Row, RunManifest
+from benchmarks.selection import check_decodes
 from benchmarks.store import Lock, RunStore, check_space, write_whole
 from pipelines.errors import DatasetError, ImageError, ResourceError, RunLockedError, WorkbenchError
 
@@ -19,12 +21,13 @@ FATAL: tuple[type[WorkbenchError], ...] = (DatasetError, ImageError, ResourceErr
 """Errors that are not one pipeline's own: they end the run, and what is recorded stays."""
 
 
-def execute(store: RunStore, manifest: RunManifest, report: Report) -> list[Row]:
+def execute(store: RunStore, manifest: RunManifest, dataset: Dataset, report: Report) -> list[Row]:
     """Do whatever of a run is not done yet.
 
     Args:
         store: the folder of the run.
         manifest: what the run is; written first.
+        dataset: its samples, all of them decoded once where the run is new.
         report: told each event of a worker.
 
     Returns:
@@ -38,6 +41,10 @@ def execute(store: RunStore, manifest: RunManifest, report: Report) -> list[Row]
     store.folder.mkdir(parents=True, exist_ok=True)
     check_space(store.folder)
     with Lock(store.folder / "lock"):
+        if store.manifest_path.is_file():
+            manifest = manifest.model_copy(update={"created": store.manifest().created})
+        else:
+            check_decodes(dataset)
         write_whole(store.manifest_path, manifest.model_dump_json(indent=1))
         rows = [_row(store, manifest, configuration, report) for configuration in manifest.configurations]
         write_whole(store.folder / "summary.json", json.dumps(leaderboard.document(manifest, rows), indent=1))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from benchmarks.datasets import Dataset, Sample, open_dataset
 from benchmarks.records import DatasetRecord
-from pipelines.errors import DatasetError, UnknownNameError, UsageError
+from pipelines.errors import DatasetError, ImageError, UnknownNameError, UsageError
 from pipelines.types import Prompt
 
+SHOWN = 6
 PromptOf = Callable[[Sample], Prompt]
 
 
@@ -19,7 +20,7 @@ def open_selected(record: DatasetRecord) -> Dataset:
 
 
 def select(spec: str, split: str | None, limit: int | None, exclude: Iterable[str]) -> Dataset:
-    """Open a dataset, leave out what is excluded, then keep the first `limit`.
+    """Open a dataset, leave out what is excluded, then keep `limit` samples, evenly spaced.
 
     Raises:
         UnknownNameError: an excluded id is not in the dataset.
@@ -43,6 +44,27 @@ def _spread(samples: list[Sample], limit: int | None) -> list[Sample]:
     if limit is None or limit >= len(samples):
         return samples
     return [samples[index * len(samples) // limit] for index in range(limit)]
+
+
+def check_decodes(dataset: Dataset) -> None:
+    """Decode every picture and mask once, so that a damaged one is heard of before a run and not hours into it.
+
+    Raises:
+        DatasetError: with the number of damaged samples, and the ids of the first.
+    """
+    damaged: dict[str, ImageError] = {}
+    for sample in dataset:
+        try:
+            sample.read_image()
+            sample.truth()
+        except ImageError as error:
+            damaged[sample.id] = error
+    if damaged:
+        (name, first), more = next(iter(damaged.items())), len(damaged) - 1
+        others = f" {more} more: {', '.join(list(damaged)[1:SHOWN])}{' ...' * (more >= SHOWN)}." if more else ""
+        raise DatasetError(
+            f"{dataset.name}: {name}: {first.message}{others}", f"{first.cure} Or leave out with --exclude."
+        )
 
 
 def read_exclusions(path: Path | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,10 @@ def _pipeline(entry: str) -> PipelineSpec:
             f"{entry!r} does not name a pipeline.", "Write NAME, NAME@PRESET or NAME:field=value;field=value."
         )
     fields = tuple(_field(part, entry) for part in (match["fields"] or "").split(";") if part.strip())
+    given = [name for name, _ in fields]
+    for name in given:
+        if given.count(name) > 1:
+            raise UsageError(f"{entry!r} sets {name} twice.", "Keep one.")
     return PipelineSpec(entry, match["name"].strip(), (match["preset"] or "default").strip(), fields)
 
 
@@ -103,7 +108,7 @@ def parse_export(text: str | None) -> tuple[tuple[str, ...], Path] | None:
     """Read ``png,rgba,crop:FOLDER``.
 
     Raises:
-        UsageError: no folder is named.
+        UsageError: no folder is named, or nothing can be written there.
         UnknownNameError: a format that is not written.
     """
     if text is None:
@@ -117,4 +122,37 @@ def parse_export(text: str | None) -> tuple[tuple[str, ...], Path] | None:
     for name in formats:
         if name not in EXPORT_FORMATS:
             raise UnknownNameError("export format", name, EXPORT_FORMATS)
-    return formats, Path(folder.strip())
+    path = user_path(folder.strip(), "--export")
+    check_writable(path, "--export")
+    return formats, path
+
+
+def user_path(text: str, option: str) -> Path:
+    """A path with ``~`` expanded.
+
+    Raises:
+        UsageError: there is no such user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{option} {text} names a user that is not known.", "Write the whole path.") from error
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Make a folder and try to write in it, before hours are spent on what would go there.
+
+    Raises:
+        UsageError: it cannot be.
+    """
+    if not folder.parts:
+        raise UsageError(f"{option} names no folder.", "Give the path of a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UsageError(
+            f"{option} {folder} cannot be used: {why}.", "Choose another folder, or change its rights."
+        ) from error

@@ -14,7 +14,8 @@ Floats = npt.NDArray[np.float64]
 Combine = Callable[[Floats, Floats], Any]
 """Sums of numerators and of denominators → figure; with a leading axis of resamples, one figure each."""
 
-Method = Literal["percentile", "bca", "t", "none"]
+Method = Literal["percentile", "bca", "t", "exact", "none"]
+TOLERANCE = 1e-12
 FEW_GROUPS = 50
 FEWEST_FOR_BCA = 8
 """With fewer groups the resamples do not reach as far as the figure may: two groups give three of them."""
@@ -41,7 +42,7 @@ class Interval:
         hi: upper end.
         n: images with a say in the figure.
         n_groups: groups with a say in it.
-        few_groups: whether they are so few that the interval itself is uncertain.
+        few_groups: whether they are effectively so few that the interval itself is uncertain.
         method: how it was made.
         reason: why there is none, or None.
     """
@@ -67,7 +68,9 @@ def interval(numerators: npt.ArrayLike, denominators: npt.ArrayLike, groups: Seq
 
     The percentile interval; with fewer than 50 groups the bias-corrected and accelerated one (Efron 1987) with its
     levels widened for few groups (Hesterberg, What teachers should know about the bootstrap, 2015); with fewer than 8,
-    or where that is not defined, Student's t with the jackknife's error. Groups with no denominator have no say.
+    or where that is not defined, Student's t with the jackknife's error. Where every group sits at the same end of the
+    range, no resample differs, and the exact bound of Clopper and Pearson (1934) on the share of groups that would not
+    is taken. Groups with no denominator have no say, and groups of unlike weight count as fewer (`effective_groups`).
 
     Args:
         numerators: one an image, ``(n,)``, or ``(n, k)`` for a figure with k sums.
@@ -80,20 +83,42 @@ def interval(numerators: npt.ArrayLike, denominators: npt.ArrayLike, groups: Seq
         limits: the smallest and the largest value of the figure; only t could leave them.
     """
     tops, bottoms, n = _group_sums(numerators, denominators, groups)
-    count, few = len(tops), len(tops) < FEW_GROUPS
+    count, effective = len(tops), effective_groups(bottoms)
+    few = effective < FEW_GROUPS
     if count < 2:
         reason = "no group has a say in the figure" if not count else "one group says nothing of the spread over groups"
         return Interval(None, None, n, count, few, "none", reason)
     values = np.concatenate(list(_resampled(tops, bottoms, resamples, seed, combine)))
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    if np.isfinite(values).all() and np.ptp(values) <= TOLERANCE:
+        return _unanimous(float(values[0]), limits, float(tails[0]), n, count, effective)
     plain = not few and bool(np.isfinite(values).all())
-    read = tails if plain else _bca_tails(tails, values, tops, bottoms, combine)
+    read = tails if plain else _bca_tails(tails, values, tops, bottoms, combine, effective)
     method: Method = "t" if read is None else "percentile" if plain else "bca"
-    ends = _t_ends(tails, tops, bottoms, combine) if read is None else np.quantile(values, read)
+    ends = _t_ends(tails, tops, bottoms, combine, effective) if read is None else np.quantile(values, read)
     if not np.isfinite(ends).all():
         return Interval(None, None, n, count, few, "none", "the figure is not defined on parts of the sample")
     lo, hi = (float(end) for end in np.clip(ends, *limits))
     return Interval(lo, hi, n, count, few, method)
+
+
+def effective_groups(denominators: Floats) -> float:
+    """How many groups of equal weight would say as much (Kish 1965); few, where one group holds most of the images."""
+    if not len(denominators):
+        return 0.0
+    weights = np.abs(denominators.reshape(len(denominators), -1)).sum(axis=1)
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _unanimous(value: float, limits: tuple[float, float], tail: float, n: int, count: int,
+               effective: float) -> Interval:  # fmt: skip
+    """All groups agree: how many of those not seen could still differ, at the ends of the range; unknown between."""
+    few, reach = effective < FEW_GROUPS, (limits[1] - limits[0]) * (1 - tail ** (1 / effective))
+    if math.isclose(value, limits[0], abs_tol=TOLERANCE):
+        return Interval(value, value + reach, n, count, few, "exact")
+    if math.isclose(value, limits[1], abs_tol=TOLERANCE):
+        return Interval(value - reach, value, n, count, few, "exact")
+    return Interval(None, None, n, count, few, "none", "every group gives the same figure")
 
 
 def _group_sums(
@@ -129,15 +154,16 @@ def _left_out(tops: Floats, bottoms: Floats, combine: Combine) -> Floats:
     return np.asarray(combine(tops.sum(axis=0) - tops, bottoms.sum(axis=0) - bottoms), np.float64)
 
 
-def _bca_tails(tails: Floats, values: Floats, tops: Floats, bottoms: Floats, combine: Combine) -> Floats | None:
+def _bca_tails(tails: Floats, values: Floats, tops: Floats, bottoms: Floats, combine: Combine,
+               effective: float) -> Floats | None:  # fmt: skip
     """Quantiles of the resamples to read instead of the plain tails, or None where they are not defined."""
     from scipy.special import ndtr, ndtri, stdtrit
 
     whole = float(combine(tops.sum(axis=0), bottoms.sum(axis=0)))
     left_out, count = _left_out(tops, bottoms, combine), len(tops)
-    if count < FEWEST_FOR_BCA or not np.isfinite(values).all() or not np.isfinite(left_out).all():
+    if effective < FEWEST_FOR_BCA or not np.isfinite(values).all() or not np.isfinite(left_out).all():
         return None
-    tolerance = 1e-12 * max(1.0, abs(whole))  # resamples that are equal but for the order of their sums
+    tolerance = TOLERANCE * max(1.0, abs(whole))  # resamples that are equal but for the order of their sums
     below = np.mean(values < whole - tolerance) + np.mean(np.abs(values - whole) <= tolerance) / 2
     deviations = left_out.mean() - left_out
     spread = float((deviations**2).sum())
@@ -150,14 +176,14 @@ def _bca_tails(tails: Floats, values: Floats, tops: Floats, bottoms: Floats, com
     return np.asarray(ndtr(bias + shifted / stretch), np.float64) if (stretch > 0).all() else None
 
 
-def _t_ends(tails: Floats, tops: Floats, bottoms: Floats, combine: Combine) -> Floats:
+def _t_ends(tails: Floats, tops: Floats, bottoms: Floats, combine: Combine, effective: float) -> Floats:
     from scipy.special import stdtrit
 
     count = len(tops)
     left_out = _left_out(tops, bottoms, combine)
     error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
     whole = float(combine(tops.sum(axis=0), bottoms.sum(axis=0)))
-    return np.asarray(whole + error * stdtrit(count - 1, tails), np.float64)
+    return np.asarray(whole + error * stdtrit(max(effective - 1, 1), tails), np.float64)
 
 
 def percentiles(values_ms: Sequence[float]) -> dict[str, float | int | None]:

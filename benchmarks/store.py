@@ -67,7 +67,10 @@ class RunStore:
     def timing(self, configuration: str) -> Timing | None:
         """The timing of a finished configuration, or None."""
         path = self.timing_path(configuration)
-        return Timing.model_validate_json(path.read_bytes()) if path.is_file() else None
+        try:
+            return Timing.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, ValidationError):  # not there, or not whole: it is measured again
+            return None
 
 
 def run_folder(root: Path, key: str, *, fresh: bool) -> Path:
@@ -123,13 +126,20 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def read_records(path: Path) -> Iterator[SampleRecord]:
-    """Records of a file, in order; whatever a kill left of the last line is passed over."""
+    """Records of a file, in order. What cannot be read, as what a kill left of the last line, is done again."""
     if not path.is_file():
         return
     with path.open("rb") as file:
         for line in file:
-            if line.endswith(b"\n"):
-                yield SampleRecord.model_validate_json(line)
+            if line.endswith(b"\n") and (record := _record(line)):
+                yield record
+
+
+def _record(line: bytes) -> SampleRecord | None:
+    try:
+        return SampleRecord.model_validate_json(line)
+    except ValidationError:
+        return None
 
 
 class RecordWriter:

@@ -16,20 +16,40 @@ from benchmarks.records import Configuration, Row, RunManifest
 from benchmarks.runner import Report
 
 COLUMNS = ("pipeline", "mIoU", "95 %", "bound.", "miss", "p50 ms", "img/s", "MB", "weights", "on")
+LABEL_WIDTH = 19
+DROPPED_FIRST = ("on", "bound.", "MB", "weights", "miss", "img/s", "95 %")
+"""What a narrow terminal does without, in this order: a number is shown whole or not at all."""
 
 
-def leaderboard_table(manifest: RunManifest, rows: Sequence[Row]) -> Table:
-    """Rows that ran, best mIoU first, then those that did not, each with its reason."""
+def print_leaderboard(console: Console, manifest: RunManifest, rows: Sequence[Row]) -> None:
+    """Print as many columns as fit, then what has to be said about them; below some 30 characters lines wrap."""
+    columns = list(COLUMNS)
+    for name in (*DROPPED_FIRST, None):
+        table = leaderboard_table(manifest, rows, columns)
+        needed = console.measure(table, options=console.options.update(width=10_000)).minimum
+        if needed <= console.width or name is None:
+            break
+        columns.remove(name)
+    console.print(table, width=max(needed, console.width), crop=False, overflow="ignore", no_wrap=True)
+    hidden = [name for name in COLUMNS if name not in columns]
+    console.print(_caption(manifest, rows) + (f"\nnot shown for width: {', '.join(hidden)}" if hidden else ""))
+
+
+def leaderboard_table(manifest: RunManifest, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> Table:
+    """Rows that ran, best mIoU first, then those that did not."""
     dataset = manifest.dataset
     title = f"{escape(dataset.name)}: {dataset.n} images in {dataset.n_groups} groups ({dataset.format})"
-    table = Table(title=title, caption=_caption(manifest, rows), caption_justify="left", title_justify="left",
-                  box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fmt: skip
-    for index, name in enumerate(COLUMNS):
-        table.add_column(name, justify="right" if 0 < index < 8 else "left", no_wrap=index > 0, overflow="fold")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    longest = max(len(row.label) for row in rows)
+    for name in columns:
+        if name == "pipeline":
+            table.add_column(name, min_width=min(longest, LABEL_WIDTH), overflow="fold")
+        else:
+            table.add_column(name, justify="left" if name in ("weights", "on") else "right", no_wrap=True)
     for row in sorted(rows, key=lambda row: (row.status != "ok", -(row.miou or 0.0))):
-        table.add_row(
-            *(_cells(row) if row.status == "ok" else (escape(row.label), row.status, *[""] * (len(COLUMNS) - 2)))
-        )
+        blank = (escape(row.label), row.status, *[""] * (len(COLUMNS) - 2))
+        cells = dict(zip(COLUMNS, _cells(row) if row.status == "ok" else blank, strict=True))
+        table.add_row(*(cells[name] for name in columns))
     return table
 
 
@@ -72,6 +92,7 @@ FLAGS = {
     "no_masks": "the dataset has no masks: time is measured, quality is not",
     "limited": "a part of the dataset, by --limit",
     "timed_in_part": "--budget-s ended the timing before every image was timed",
+    "fewer_batches": "not every batch size of the throughput could be tried",
     "resumed": "resumed: times are of the last process alone",
 }
 

@@ -38,9 +38,8 @@ class LatencyLog:
         if outcome.error is None:
             self.worked.append(outcome.sample)
             self.latency.append(outcome.ms["latency"])
-            for name, value in outcome.ms.items():
-                if name not in ("decode", "latency"):
-                    self.stages.setdefault(name, []).append(value)
+            for name, value in outcome.stages_ms.items():
+                self.stages.setdefault(name, []).append(value)
 
     @property
     def stages_ms(self) -> dict[str, float]:
@@ -129,11 +128,11 @@ def _hold(samples: Sequence[Sample], prompt_of: PromptOf, most: int) -> list[tup
 
 
 def _images_per_second(pipeline: Pipeline, held: Sequence[tuple[Image, Prompt]], size: int, window_s: float) -> float:
-    """Whole batches, round and round through the held images, until every one was seen and the window is full."""
+    """Whole batches, round and round through the held images, until the window is full; at least one batch."""
     stream, done = cycle(held), 0
     pipeline.clock.synchronise()
     start = perf_counter()
-    while done < len(held) or perf_counter() - start < window_s:
+    while not done or perf_counter() - start < window_s:
         images, prompts = zip(*islice(stream, size), strict=True)
         for prediction in pipeline.predict(images, prompts):
             prediction.foreground()

@@ -51,7 +51,8 @@ def work(store: RunStore, manifest: RunManifest, configuration: Configuration, t
             log.add(outcome)  # scored by a process before; timed again, since times of two processes do not mix
         tell({"event": "timing"})
         peak = timing.peak_memory_mb(configuration.device)
-        rates = timing.throughputs(pipeline, log.worked, ask, manifest.protocol.batch_sizes, deadline)
+        rates = timing.throughputs(pipeline, log.worked, ask, manifest.protocol.batch_sizes,
+                                   max(deadline, perf_counter() + manifest.protocol.budget_s / 4))  # fmt: skip
         measured = log.timing(load_s=pipeline.load_s or 0.0, first_ms=first_ms, warm_up=calls, throughputs=rates,
                               peak_memory_mb=peak, resumed=bool(done))  # fmt: skip
         write_whole(store.timing_path(configuration.id), measured.model_dump_json(indent=1))
@@ -124,6 +125,8 @@ def main(folder: Path, configuration_id: str) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return _tell_error(ResourceError("The disk is full.", "Make room, then run the same command again."), tell)
+    except MemoryError:
+        return _tell_error(WorkbenchError("Its memory ended.", "Give it a larger machine, or smaller images."), tell)
     except WorkbenchError as error:
         return _tell_error(error, tell)
     except KeyboardInterrupt:
@@ -156,4 +159,6 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("benchmarks.worker is started by benchmarks.run. Use that.")
     sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from benchmarks.export import foreground
+from benchmarks.metrics import METRICS
+from benchmarks.records import SampleRecord
 from benchmarks.selection import open_selected
 from benchmarks.store import RunStore
 
@@ -41,6 +43,17 @@ def caption(square: np.ndarray, text: str) -> np.ndarray:
     return np.vstack((strip, square))
 
 
+def chosen(records: dict[str, SampleRecord]) -> list[str]:
+    """By rule, not by taste: a crop, the scene, and composed pictures at the worst, the lower quarter and the median."""
+
+    def iou(name: str) -> float:
+        return METRICS["miou"].value((records[name].components or {})["overlap"]) or 0.0
+
+    composed = sorted((name for name in records if name.startswith("composed/")), key=iou)
+    others = sorted(name for name in records if not name.startswith("composed/"))
+    return [others[len(others) // 2], others[-1], *(composed[len(composed) * part // 4] for part in (0, 1, 2))]
+
+
 def main(folder: Path, wanted: list[str], path: Path) -> None:
     """Draw one row a sample: picture, truth, and each configuration with its IoU."""
     store = RunStore(folder)
@@ -48,7 +61,7 @@ def main(folder: Path, wanted: list[str], path: Path) -> None:
     dataset = open_selected(manifest.dataset)
     found = [{r.id: r for r in store.records(c.id).values()} for c in manifest.configurations]
     rows = []
-    for name in wanted or [s.id for s in dataset][:: max(1, len(dataset) // 4)][:4]:
+    for name in wanted or chosen(found[0]):
         image, target = dataset[name].image, dataset[name].target()
         squares = [caption(tile(image), name), caption(tile(np.where(target[..., None], image, 255)), "truth")]
         for configuration, records in zip(manifest.configurations, found, strict=True):

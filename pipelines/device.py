@@ -34,8 +34,15 @@ def resolve(choice: str) -> str:
 
 
 def device_for(info: PipelineInfo, choice: str) -> str:
-    """The device of one pipeline: the best that it can use among those chosen."""
-    return resolve(choice) if choice == "cuda" or "cuda" in info.devices else "cpu"
+    """The device of one pipeline; one that runs on the CPU alone does so whatever is chosen, and its row says it.
+
+    Raises:
+        UsageError: as `resolve`.
+    """
+    if "cuda" in info.devices or choice not in ("auto", "cpu"):
+        device = resolve(choice)
+        return device if device in info.devices else "cpu"
+    return "cpu"
 
 
 def synchroniser(device: str) -> Callable[[], None] | None:

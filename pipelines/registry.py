@@ -82,9 +82,10 @@ def pipeline_class(name: str) -> type[Pipeline]:
     module, _, attribute = table[name].partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a plugin's module may raise anything, and must harm none but itself
         raise UnavailableError(
-            f"{name} cannot be imported: {error}.", f"Install what {module} needs, or remove it."
+            f"{name} cannot be imported: {type(error).__name__}: {error}.",
+            f"Install what {module} needs, or remove it.",
         ) from error
     if not (isinstance(found, type) and issubclass(found, Pipeline) and found.info.name == name):
         raise RegistryError(

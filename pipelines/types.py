@@ -19,7 +19,7 @@ Mask = npt.NDArray[np.bool_]
 
 Floats = npt.NDArray[np.floating[Any]]
 PromptKind = Literal["text", "box", "point"]
-EvidenceKind = Literal["probability", "logit"]
+EvidenceKind = Literal["probability", "logit", "score"]
 
 MAX_TEXT = 1000
 
@@ -74,7 +74,7 @@ class Evidence:
 
     Attributes:
         size: ``(H, W)`` of the image.
-        kind: whether the maps hold probabilities in [0, 1] or logits.
+        kind: whether the maps hold probabilities in [0, 1], logits, or scores in [0, 1] that are only good for a cut.
         soft: dense map ``(L, h, w)``, one per text (one where there is no text), or None.
         boxes: candidate boxes ``(K, 4)`` xyxy in pixels, or None.
         scores: ``(K, L)`` in [0, 1], or None.

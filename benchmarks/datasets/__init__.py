@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -69,7 +70,10 @@ def _text(spec: str | Path) -> str:
         return str(spec.absolute())
     if not spec.strip() or "\0" in spec:
         raise DatasetError(f"The dataset {spec!r} is not a name or a path.", f"Give {SUPPORTED}.")
-    return spec
+    try:
+        return os.fspath(Path(spec).expanduser()) if spec.startswith("~") else spec
+    except RuntimeError as error:
+        raise DatasetError(f"{spec!r} names a user that is not known.", "Write the whole path.") from error
 
 
 def _open(spec: str, strict: bool) -> Dataset:
@@ -98,7 +102,7 @@ def _not_found(spec: str) -> DatasetError:
         return DatasetError(
             f"{shown(spec)}: datasets of the kind {scheme!r} cannot be opened.", f"Supported: {SUPPORTED}."
         )
-    path = Path(spec).expanduser()
+    path = Path(spec)
     if path.is_file():
         return DatasetError(f"{shown(spec)} is a file.", f"Give the folder that holds it. Supported: {SUPPORTED}.")
     guess = near(path.name, [*(p.name for p in _siblings(path)), "coins"])

@@ -32,7 +32,7 @@ def open_folder(spec: str) -> Dataset | None:
     Raises:
         DatasetError: it holds no pictures, or is laid out so that masks could be taken for pictures.
     """
-    root = Path(spec).expanduser()
+    root = Path(spec)
     if not root.is_dir():
         return None
     settings, found = read_settings(root), Findings()

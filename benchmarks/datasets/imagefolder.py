@@ -22,6 +22,7 @@ from benchmarks.datasets.settings import parse_prompt, parse_threshold, read_set
 from pipelines.errors import DatasetError
 
 MASK_SUFFIX = "_file_name"
+LONGEST_LABEL = 100
 READ = frozenset({FILE_NAME, "group", "split", "prompt", "mask_threshold"})
 """Columns with a meaning; those of masks and these are not tags."""
 
@@ -32,7 +33,7 @@ def open_imagefolder(spec: str) -> Dataset | None:
     Raises:
         DatasetError: the manifest cannot be read at all.
     """
-    root = Path(spec).expanduser()
+    root = Path(spec)
     manifests = _manifests(root) if root.is_dir() else []
     if not manifests:
         return None
@@ -76,6 +77,9 @@ def _mask_columns(rows: list[Row]) -> dict[str, str]:
     """Column → label, for the columns of masks in which any cell is filled."""
     names = {name for row in rows for name, value in row.values.items() if name.endswith(MASK_SUFFIX) and value}
     labels = {name: name.removesuffix(MASK_SUFFIX) for name in sorted(names)}
+    for name, label in labels.items():
+        if not label.strip() or len(label) > LONGEST_LABEL:
+            raise DatasetError(f"The column {shown(name)} names no label.", f"Call it LABEL{MASK_SUFFIX}.")
     return {name: FOREGROUND if label == "mask" else label for name, label in labels.items()}
 
 

@@ -119,6 +119,7 @@ def _json_rows(text: str, name: str, problems: list[Problem]) -> list[Row]:
         where = f"{name} line {number}"
         try:
             values = json.loads(line)
+            json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
         except (ValueError, RecursionError) as error:
             problems.append(Problem(where, f"it is not JSON ({error}).", "Write one JSON object a line."))
             continue

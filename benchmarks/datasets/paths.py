@@ -65,6 +65,10 @@ def list_pictures(folder: Path, root: Path, *, deep: bool = True) -> Listing:
         DatasetError: a folder cannot be read.
     """
     found, home = Listing(), root.resolve()
+    if folder != root and not folder.resolve().is_relative_to(home):
+        row = folder.relative_to(root).as_posix()
+        found.problems.append(Problem(row, "is a link that leaves the dataset's folder.", "Copy the files into it."))
+        return found
     for current, folders, files in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if deep else []
         here = Path(current)

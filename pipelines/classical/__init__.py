@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.base import Pipeline
 from pipelines.classical.parameters import ClassicalParams
 from pipelines.stages import run_stages
-from pipelines.types import Evidence, Image, PipelineInfo, Prediction, Prompt
+from pipelines.types import Evidence, EvidenceKind, Image, PipelineInfo, Prediction, Prompt
 
 __all__ = ["Classical", "ClassicalParams"]
 
@@ -35,7 +35,8 @@ class Classical(Pipeline):
 
         stages = chain(params)
         maps = [run_stages(stages, image, params, self.cache, self.clock) for image in images]
-        return [Evidence(image.shape[:2], soft=soft[None]) for image, soft in zip(images, maps, strict=True)]
+        kind: EvidenceKind = "probability" if params.method == "border" else "score"  # edges and thresholds are no odds
+        return [Evidence(image.shape[:2], kind, soft[None]) for image, soft in zip(images, maps, strict=True)]
 
     def _decide(self, evidence: Evidence, params: ClassicalParams) -> Prediction:
         from pipelines.classical.instances import to_prediction

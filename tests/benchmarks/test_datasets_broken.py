@@ -76,6 +76,11 @@ def folder_link_out(root: Path) -> None:
     (root / "images/more").symlink_to(root.parent / "elsewhere")
 
 
+def images_link_out(root: Path) -> None:
+    pairs(root.parent / "elsewhere", "a")
+    (root / "images").symlink_to(root.parent / "elsewhere/images")
+
+
 def manifest_link_out(root: Path) -> None:
     row("images/link.png")(root)
     write(root.parent / "secret.png")
@@ -125,6 +130,11 @@ def both_manifests(root: Path) -> None:
 
 BROKEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     # folders
+    "images are a link": (
+        images_link_out,
+        "images: is a link that leaves",
+        "Copy the files",
+    ),
     "empty folder": (nothing, "holds no pictures", "Put pictures"),
     "only texts": (lambda r: (r / "a.txt").write_text("x") and None, "holds no pictures", "Put pictures"),
     "missing mask": (changed(lambda r: write(r / "images/c.png")), r"images/c\.png: has no mask", "Add masks/c.png"),
@@ -267,6 +277,16 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "JSON list": (csv("[1]\n", "metadata.jsonl"), "line 1: it is not a JSON object", "one object a line"),
     "JSON without name": (csv('{"image": "a"}\n', "metadata.jsonl"), "line 1: it has no file_name", "Add the path"),
+    "JSON half a character": (
+        csv('{"file_name": "images/a.png", "group": "\\ud800"}\n', "metadata.jsonl"),
+        "line 1: it is not JSON",
+        "one JSON object",
+    ),
+    "mask of no label": (
+        csv("file_name,_file_name\nimages/a.png,masks/a.png\n"),
+        "names no label",
+        "LABEL_file_name",
+    ),
     "JSON number": (csv('{"file_name": 7}\n', "metadata.jsonl"), "line 1: file_name is 7, not a path", "as text"),
     "JSON deep": (csv("[" * 100_000 + "\n", "metadata.jsonl"), "line 1: it is not JSON", "one JSON object"),
     "JSON prompt": (

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from benchmarks.leaderboard import document, row
 from benchmarks.metrics import METRICS
-from benchmarks.records import SampleRecord
-from benchmarks.table import leaderboard_table
+from benchmarks.records import Row, SampleRecord, WeightsRecord
+from benchmarks.table import COLUMNS, print_leaderboard
 from tests.benchmarks.pieces import CONFIGURATION, manifest, record, timing
 
 RECORDS = [record("a", 5, 10), record("b", 10, 10), record("c", 0, 4), record("d", 2, 0)]
@@ -62,12 +62,13 @@ def test_a_failed_image_counts_zero_in_every_mean() -> None:
         (RECORDS, True, "It crashed.", "failed", "It crashed."),
         (RECORDS, False, None, "failed", "It did not finish."),
         ([], False, "Signal 11.", "failed", "Signal 11."),
+        (RECORDS[:3], True, None, "failed", "It did not finish."),
     ],
 )
 def test_what_did_not_end_well_has_a_reason_and_no_figures(
     records: list[SampleRecord], timed: bool, reason: str | None, status: str, said: str
 ) -> None:
-    made = row(manifest(), CONFIGURATION, records, timing() if timed else None, reason)
+    made = row(manifest(n=1 if len(records) == 1 else 4), CONFIGURATION, records, timing() if timed else None, reason)
     assert (made.status, made.reason, made.miou, made.latency_ms) == (status, said, None, None)
 
 
@@ -87,9 +88,9 @@ def test_flags() -> None:
 
 
 def test_groups_decide_the_interval() -> None:
-    apart = row(manifest(), CONFIGURATION, [record(f"{i}", i % 2 * 10, 10) for i in range(40)], timing()).miou_ci
+    apart = row(manifest(n=40), CONFIGURATION, [record(f"{i}", i % 2 * 10, 10) for i in range(40)], timing()).miou_ci
     pairs = [record(f"{i}", i // 10 % 2 * 10, 10, group=str(i // 10)) for i in range(40)]
-    together = row(manifest(), CONFIGURATION, pairs, timing()).miou_ci
+    together = row(manifest(n=40), CONFIGURATION, pairs, timing()).miou_ci
     assert apart is not None
     assert together is not None
     assert together[1] - together[0] > 1.5 * (apart[1] - apart[0])
@@ -98,9 +99,7 @@ def test_groups_decide_the_interval() -> None:
 def test_the_table_shows_reasons_and_hides_no_markup() -> None:
     odd = CONFIGURATION.model_copy(update={"label": "[red]x[/]", "unavailable": "see [bold]there[/]"})
     rows = [row(manifest(), CONFIGURATION, RECORDS, timing()), row(manifest(odd), odd, [], None)]
-    screen = Console(file=io.StringIO(), width=100)
-    screen.print(leaderboard_table(manifest(CONFIGURATION, odd), rows))
-    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    text = printed(rows, 100)
     assert "0.375" in text
     assert "unavailable" in text
     assert "[red]x[/]: see [bold]there[/]" in text
@@ -112,3 +111,31 @@ def test_the_document_is_json_with_every_field() -> None:
     wanted = "label pipeline preset params status reason substitute_for n scored errors miou miou_ci iou_pooled dice precision recall"
     wanted += " boundary_iou miss_rate metrics soft latency_ms throughput_ips stages_ms load_s first_ms peak_memory_mb overhead_ms"
     assert set(f"{wanted} size_mb device dtype weights flags".split()) == set(made["rows"][0])
+
+
+def printed(rows: list[Row], width: int) -> str:
+    file = io.StringIO()
+    print_leaderboard(Console(file=file, width=width), manifest(), rows)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
+def test_a_number_is_shown_whole_or_not_at_all(width: int) -> None:
+    licence = WeightsRecord(repo="a/b", revision=None, licence="Apache-2.0", commercial=True)
+    heavy = row(manifest(), CONFIGURATION, RECORDS, timing()).model_copy(
+        update={
+            "label": "grounded_sam@a-long-preset",
+            "weights": (licence, licence),
+            "peak_memory_mb": {"host": 18234.2},
+        }
+    )
+    text = printed([heavy], width)
+    head = next(line for line in text.splitlines() if "mIoU" in line and "pipeline" in line)
+    for column, cell in {"mIoU": "0.375", "p50 ms": "11.5", "MB": "18234", "weights": "Apache-2.0, Apache-2.0"}.items():
+        assert (column in head) == (cell in text), column
+    assert "mIoU" in head
+    assert "p50 ms" in head
+    if width == 200:
+        assert all(column in head for column in COLUMNS)
+    else:
+        assert "not shown for width" in text.replace("\n", " ")

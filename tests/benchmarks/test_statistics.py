@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.metrics import METRICS
-from benchmarks.statistics import interval, percentiles
+from benchmarks.statistics import effective_groups, interval, percentiles
 
 
 def mean_interval(values: np.ndarray, groups: Any = None, **options: Any) -> Any:
@@ -56,7 +56,8 @@ def test_a_pooled_figure_sums_its_counts_again() -> None:
     chance = np.random.default_rng(4)
     sizes = chance.integers(10, 1000, 200)
     found = interval(sizes * 0.25, sizes, [f"scene {i}" for i in range(200)])
-    assert found.ends == pytest.approx((0.25, 0.25))  # the ratio is the same whatever is drawn
+    assert found.ends is None  # the ratio is the same whatever is drawn, which says nothing of other groups
+    assert found.reason == "every group gives the same figure"
 
 
 def test_groups_with_no_denominator_have_no_say() -> None:
@@ -78,10 +79,28 @@ def test_what_is_not_defined_is_none_with_a_reason(tops: Any, bottoms: Any, grou
     assert found.reason is not None and reason in found.reason
 
 
+def test_groups_that_agree_are_not_certainty() -> None:
+    assert mean_interval(np.full(12, 0.7), limits=(0, 1)).ends is None
+    for value, ends in ((0.0, (0, 1 - 0.025 ** (1 / 12))), (1.0, (0.025 ** (1 / 12), 1))):  # Clopper and Pearson
+        found = mean_interval(np.full(12, value), limits=(0, 1))
+        assert found.method == "exact"
+        assert found.ends == pytest.approx(ends)
+
+
+def test_a_group_that_holds_half_of_the_images_makes_the_others_count_less() -> None:
+    assert effective_groups(np.ones(20)) == pytest.approx(20)
+    assert effective_groups(np.array([25.0, *np.ones(24)])) == pytest.approx(49**2 / (25**2 + 24))
+    random = np.random.default_rng(8)
+    hits = 0
+    for _ in range(200):
+        means = random.beta(9, 1, 25)
+        values = np.concatenate([np.full(25, means[0]), means[1:]])
+        found = interval(values, np.ones(49), [0] * 25 + list(range(1, 25)), resamples=500, limits=(0, 1))
+        hits += found.lo is not None and found.hi is not None and found.lo <= 0.9 <= found.hi
+    assert hits >= 0.9 * 200
+
+
 def test_t_stands_in_where_bca_is_not_defined() -> None:
-    constant = mean_interval(np.full(12, 0.7))
-    assert constant.method == "t"
-    assert constant.ends == pytest.approx((0.7, 0.7))
     two = mean_interval(np.array([0.9, 1.0]), limits=(0, 1))
     assert two.hi == 1.0 and two.lo is not None and two.lo < 0.9
 

@@ -69,6 +69,14 @@ def test_a_plugin_that_cannot_be_imported_harms_only_itself(tmp_path: Path) -> N
     assert "No module named 'not_there'" in found.stderr
 
 
+def test_whatever_a_plugin_raises_when_imported_is_its_own(tmp_path: Path) -> None:
+    site = clashing(tmp_path, "raging", "raging_plugin:Pipeline")
+    (site / "raging_plugin.py").write_text("raise ValueError('no')")
+    found = python("import pipelines as p; print(p.info('classical').name); p.info('raging')", site)
+    assert found.stdout.strip() == "classical"
+    assert "UnavailableError: raging cannot be imported: ValueError: no." in found.stderr
+
+
 def test_an_entry_point_that_leads_elsewhere_is_told(tmp_path: Path) -> None:
     found = python("import pipelines as p; p.info('odd')", clashing(tmp_path, "odd", "json:JSONDecoder"))
     assert "json:JSONDecoder is not a pipeline named 'odd'" in found.stderr
@@ -90,10 +98,11 @@ def test_devices_that_cannot_be_had_are_errors(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="no CUDA device"):
         create("classical", device="cuda")
-    with pytest.raises(UsageError, match="no device 'tpu'"):
-        from pipelines.device import resolve
-
-        resolve("tpu")
+    for name in ("tpu", "gpu", ""):
+        with pytest.raises(UsageError, match=f"no device '{name}'"):
+            create("classical", device=name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert create("classical", device="cuda").device == "cpu"  # it has no use for CUDA, and says so
     assert create("classical", device="auto").device == "cpu"
 
 

@@ -12,7 +12,9 @@ from pipelines.base import Pipeline
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prompt
 
-Fault = Literal["none", "exception", "exit", "wrong_shape", "nan", "every_other", "unloadable"]
+Fault = Literal["none", "exception", "exit", "memory", "wrong_shape", "nan", "every_other", "unloadable"]
+
+print("a plugin may print when it is imported")
 
 
 class BrightParams(Params):
@@ -38,6 +40,8 @@ class Bright(Pipeline):
             time.sleep(params.delay_ms / 1e3)
         if fault == "exception" or (fault == "every_other" and image[0, 0, 0] % 2):
             raise RuntimeError("the bulb is broken")
+        if fault == "memory":
+            raise MemoryError
         if fault == "exit":
             os._exit(7)
         size = (1, 1) if fault == "wrong_shape" else image.shape[:2]
