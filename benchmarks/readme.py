@@ -60,8 +60,9 @@ def results() -> str:
     packages = ", ".join(f"{name} {machine['packages'][name]}" for name in ("opencv-python", "numpy", "pillow"))
     head = ("pipeline", "mIoU [95 %]", "boundary IoU", "misses", "p50 ms", "images/s (batch)", "peak MB", "weights")
     said = (
-        f"Embedded dataset `{dataset['name']}`, {dataset['n']} images in {dataset['n_groups']} groups, on {path.name[:10]}: "
-        f"{machine['cpu']}, {machine['cores']} cores, no GPU; Python {machine['python']}, {packages}; "
+        f"Embedded dataset `{dataset['name']}`, {dataset['n']} images in {dataset['n_groups']} groups, "
+        f"on {path.name[:10]}: {machine['cpu']}, {machine['cores']} cores, no GPU; "
+        f"Python {machine['python']}, {packages}; "
         f"[the whole document]({path.relative_to(ROOT).as_posix()}).\n\n"
     )
     return said + _table(head, map(_result, document["rows"]))

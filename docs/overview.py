@@ -44,7 +44,7 @@ def caption(square: np.ndarray, text: str) -> np.ndarray:
 
 
 def chosen(records: dict[str, SampleRecord]) -> list[str]:
-    """By rule, not by taste: a crop, the scene, and composed pictures at the worst, the lower quarter and the median."""
+    """By rule: a crop, the scene, and the composed pictures at the worst, the lower quarter and the median."""
 
     def iou(name: str) -> float:
         return METRICS["miou"].value((records[name].components or {})["overlap"]) or 0.0
