@@ -202,7 +202,7 @@ def as_splits(root: Path, folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         if not SPLIT_NAME.match(folder.name):
             raise DatasetError(
-                f"{shown(root.name)} holds a dataset in its folder {shown(folder.name)}, which is no split.",
+                f"{shown(root.resolve().name)} holds a dataset in its folder {shown(folder.name)}, which is no split.",
                 f"Open {shown(str(folder))}, or name it train, val, test or tune.",
             )
     return list(folders)

@@ -2,7 +2,8 @@
 
     python docs/measurements/kill_resume.py DATASET KILLS
 
-Each kill is SIGKILL of the command alone, spread over the length of a whole run; its worker has to end by itself. After every few kills the run is let through and compared: quality fields equal, every image recorded once.
+Each kill is SIGKILL of the command alone, spread over the length of a whole run; its worker has to end by itself.
+After every few kills the run is let through and compared: quality fields equal, every image recorded once.
 """
 
 from __future__ import annotations
