@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.statistics import interval
 from pipelines import create
 from pipelines.params import make_params
 from pipelines.types import Image, Mask, Prompt
@@ -111,14 +112,10 @@ def cross_validated(
     return values, chosen
 
 
-def interval(values: Floats, group: npt.NDArray[np.str_], draws: int = 10_000) -> list[float]:
-    """95 % percentile bootstrap of the mean over pictures; whole groups are drawn."""
-    names = np.unique(group)
-    sums = np.array([values[group == n].sum() for n in names])
-    counts = np.array([(group == n).sum() for n in names])
-    picked = np.random.default_rng(0).integers(len(names), size=(draws, len(names)))
-    means = sums[picked].sum(axis=1) / counts[picked].sum(axis=1)
-    return [round(float(v), 4) for v in np.percentile(means, [2.5, 97.5])]
+def ends(values: Floats, group: npt.NDArray[np.str_]) -> list[float] | None:
+    """The interval that a run prints: over groups, by Student's t where these are few; None for one group."""
+    found = interval(values, np.ones(len(values)), group.tolist(), limits=(0, 1)).ends
+    return None if found is None else [round(end, 4) for end in found]
 
 
 def summary(values: Floats, group: npt.NDArray[np.str_], background: npt.NDArray[np.str_]) -> dict[str, Any]:
@@ -127,7 +124,7 @@ def summary(values: Floats, group: npt.NDArray[np.str_], background: npt.NDArray
     return {
         name: {
             "miou": round(float(values[rows].mean()), 4),
-            "ci95": interval(values[rows], group[rows]),
+            "ci95": ends(values[rows], group[rows]),
             "n": int(rows.sum()),
             "groups": len(np.unique(group[rows])),
         }
