@@ -85,8 +85,8 @@ def border_score(
 
 
 def planes(found: npt.NDArray[Any]) -> Features:
-    """One row a channel, ``(3, h * w)``: sums over pixels then run along memory."""
-    return np.ascontiguousarray(found.reshape(-1, 3).T, np.float32)
+    """One row a channel, ``(channels, h * w)``: sums over pixels then run along memory."""
+    return np.ascontiguousarray(found.reshape(-1, found.shape[2]).T, np.float32)
 
 
 def border_weight(height: int, width: int, params: ClassicalParams) -> npt.NDArray[np.float32]:
@@ -135,7 +135,7 @@ def fitted(
     """
     step = stride(values.shape[1], FIT_SAMPLES)
     sample, sample_terms, prior = values[:, ::step], terms[:, ::step], weight[::step]
-    covariance = np.eye(3) * params.mode_bandwidth**2
+    covariance = np.eye(len(values)) * params.mode_bandwidth**2
     residual, model = sample - mode, mode
     for order in FIT_ORDERS:
         near = prior * (squared_distance(residual, covariance) < params.inlier_distance**2)
@@ -157,7 +157,7 @@ def least_squares(
 
 def spread(raw: npt.NDArray[Any], params: ClassicalParams) -> npt.NDArray[np.float64]:
     """Covariance with a floor for noise, and a ceiling so that it cannot grow to take in the objects."""
-    inflated = raw.astype(np.float64) * SPREAD_INFLATION + np.eye(3) * params.noise_floor**2
+    inflated = raw.astype(np.float64) * SPREAD_INFLATION + np.eye(len(raw)) * params.noise_floor**2
     variances, axes = np.linalg.eigh(inflated)
     return np.asarray((axes * np.minimum(variances, params.spread_limit**2)) @ axes.T, np.float64)
 

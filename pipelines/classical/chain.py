@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.classical import background, refine, scores, tone
+from pipelines.classical import background, coarse, refine, scores, tone
 from pipelines.stages import Stage
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ GRABCUT = Stage(
     ("grabcut_iterations", "grabcut_colour", "grabcut_foreground", "grabcut_background", "lightness_offset"),
     refine.grabcut,
 )
+EDGED = Stage("edged", ("edge_contrast",), refine.edged)
+COARSE = Stage("coarse", ("coarse_distance", "coarse_texture"), coarse.second_look)
 GUIDED = Stage("guided", ("guided_radius", "guided_eps"), refine.guided)
 
 
@@ -45,7 +47,7 @@ def chain(params: ClassicalParams) -> tuple[Stage, ...]:
     """The stages that these parameters ask for; the last returns the score map, ``float32 (h, w)`` in [0, 1]."""
     stages = _score_stages(params)
     if params.method == "border":
-        return stages + ((GRABCUT,) if params.grabcut_iterations else ()) + (GUIDED,)
+        return stages + ((GRABCUT,) if params.grabcut_iterations else ()) + (EDGED, COARSE, GUIDED)
     if params.invert != "no":
         stages += (POLARITY,)
     if params.grabcut_iterations:

@@ -92,6 +92,13 @@ class ClassicalParams(Params):
         help="Share of the way from the cut to 1 above which a pixel is surely foreground.")  # fmt: skip
     grabcut_background: float = knob(0.55, reads="infer", ge=0, le=1, group="grabcut",
         help="Share of the way from 0 to the cut below which a pixel is surely background.")  # fmt: skip
+    edge_contrast: float = knob(1.8, reads="infer", ge=0, le=20, group="border",
+        help="Slope in Lab per pixel that a region at the rim must end in; vignettes do not. 0 = any.")  # fmt: skip
+    coarse_distance: float = knob(4.5, reads="infer", ge=0, le=20, group="border",
+        help="Standard deviations from a textured background, in averaged colour and grain, that make an object; "
+             "0 = no second look.")  # fmt: skip
+    coarse_texture: float = knob(1.2, reads="infer", ge=0, le=10, group="border",
+        help="Least grain of the background, as a slope in Lab per pixel, for a second look.")  # fmt: skip
     guided_radius: int = knob(4, reads="infer", ge=0, le=32, group="grabcut",
         help="Radius in pixels of the guided filter at the working size, after the border model or "
              "GrabCut; 0 = none.")  # fmt: skip

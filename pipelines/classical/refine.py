@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
-from pipelines.classical.background import shade_free, shrunk
+from pipelines.classical.background import features, shade_free, shrunk
 from pipelines.classical.scores import Score
 from pipelines.types import Image
 
@@ -19,6 +20,7 @@ Pair = tuple[Image, Score]
 """A small picture and its score map, of one size."""
 
 CHROMA_GAIN = np.array([1.1, 1.6, 1.6], np.float32)  # lightness counts less, chroma uses more of the 256 levels
+SQUARE = np.ones((3, 3), np.uint8)
 LEAST_SEEDS = 30  # pixels of each side; fewer cannot carry a colour model of five Gaussians
 
 
@@ -67,6 +69,23 @@ def colours(small: Image, params: ClassicalParams) -> Image:
     free = shade_free(small, params.lightness_offset)
     middle = np.median(free.reshape(-1, 3), axis=0)  # what lies far from it may be cut off at 8 bits
     return np.asarray(np.clip((free - middle) * CHROMA_GAIN + 128, 0, 255).astype(np.uint8), np.uint8)
+
+
+def edged(_: Image, given: Pair, params: ClassicalParams) -> Pair:
+    """Drop regions at the rim that fade into the background: vignettes, dark corners. Objects there end in an edge."""
+    small, soft = given
+    number, labels = cv2.connectedComponents((soft > 0.5).astype(np.uint8), connectivity=8)
+    if number == 1 or not params.edge_contrast:
+        return given
+    _, found = features(small, small, params)
+    steps = [cv2.Sobel(found, cv2.CV_32F, dx, 1 - dx, scale=1 / 8) for dx in (0, 1)]
+    slope = cv2.dilate(np.sqrt(np.square(steps).sum(axis=(0, 3))), SQUARE)
+    around = cv2.dilate(labels.astype(np.float32), SQUARE).astype(np.int32) * (labels == 0)
+    rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    regions = np.setdiff1d(np.intersect1d(rim, around), 0)  # one without surroundings fills the picture
+    drop = np.zeros(number, bool)
+    drop[regions] = np.asarray(ndimage.median(slope, around, regions)) < params.edge_contrast
+    return small, np.where(drop[labels], np.float32(0), soft)
 
 
 def guided(_: Image, given: Pair, params: ClassicalParams) -> Score:

@@ -97,6 +97,23 @@ def test_light_objects_on_dark_cloth_and_the_other_way_round(pipeline: Pipeline)
     assert iou(predicted(pipeline, painted(target, None, (40, 40, 42))).foreground(), target) > 0.93
 
 
+def test_objects_of_the_colour_of_a_textured_ground_are_found_by_their_grain(pipeline: Pipeline) -> None:
+    target, ground = drawn((110, 100, 55), (230, 80, 35)), texture("gravel", (0.9, 0.9, 0.85), (200, 300))
+    image = painted(target, ground, (135, 135, 127))
+    assert iou(predicted(pipeline, image).foreground(), target) > 0.75
+    assert not predicted(pipeline, image, coarse_distance=0.0).foreground().any()
+    assert not predicted(pipeline, painted(np.zeros_like(target), ground)).foreground().any()
+
+
+def test_a_dark_corner_is_not_an_object_and_what_is_cut_by_the_border_is(pipeline: Pipeline) -> None:
+    target = drawn((110, 100, 45), (0, 190, 40))
+    y, x = np.mgrid[:200, :300]
+    shade = 1 - 0.6 / (1 + np.exp((np.hypot(300 - x, y) - 90) / 12))
+    image = (painted(target) * shade[..., None]).astype(np.uint8)
+    assert iou(predicted(pipeline, image).foreground(), target) > 0.93
+    assert predicted(pipeline, image, edge_contrast=0.0).foreground()[5, 295]
+
+
 def test_real_coins_on_an_uneven_ground(pipeline: Pipeline) -> None:
     grey = skimage.data.coins()
     found = predicted(pipeline, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), instances="components")
@@ -170,6 +187,9 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "spread_limit": (2.0, {}),
     "mode_bandwidth": (1.0, {}),
     "grabcut_foreground": (0.0, {}),
+    "edge_contrast": (20.0, {"cut_bias": -0.3, "cut_low": 0.05, "cut_high": 0.05}),
+    "coarse_distance": (20.0, {"cut_low": 0.95}),
+    "coarse_texture": (10.0, {"cut_low": 0.95}),
 }
 
 
