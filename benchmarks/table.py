@@ -88,7 +88,7 @@ def _caption(manifest: RunManifest, rows: Sequence[Row]) -> str:
 
 
 FLAGS = {
-    "few_groups": "few groups ({groups}): the interval is wide for a reason, and is itself uncertain",
+    "few_groups": "few groups ({groups}): read the interval as rough",
     "no_masks": "the dataset has no masks: time is measured, quality is not",
     "limited": "a part of the dataset, by --limit",
     "timed_in_part": "--budget-s ended the timing before every image was timed",
