@@ -1,4 +1,4 @@
-"""The coin project's classical algorithm and its scoring, written plainly from its description, for comparison."""
+"""The coin project's classical algorithm, read plainly by another hand than `benchmarks/peers/seed.py`, so that each checks the other."""
 
 from __future__ import annotations
 
