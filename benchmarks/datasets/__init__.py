@@ -7,11 +7,12 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks.datasets.dataset import Dataset, Problem, Stream
 from benchmarks.datasets.paths import near, shown
-from benchmarks.datasets.sample import Dataset, Problem, Sample, Truth
+from benchmarks.datasets.sample import Sample, Truth
 from pipelines.errors import DatasetError, UsageError
 
-__all__ = ["DATASETS", "Dataset", "Problem", "Sample", "Truth", "open_dataset"]
+__all__ = ["DATASETS", "Dataset", "Problem", "Sample", "Stream", "Truth", "open_dataset"]
 
 DATASETS: dict[str, str] = {
     "coins": "benchmarks.datasets.embedded:open_coins",
@@ -49,12 +50,21 @@ def open_dataset(
     if limit is not None and limit < 1:
         raise UsageError(f"The limit is {limit}.", "Give a number of samples from 1 up.")
     dataset = _open(_text(spec), strict)
-    dataset = replace(dataset, problems=dataset.problems + check_leaks(dataset.samples))
+    if not dataset.streamed:
+        dataset = replace(dataset, problems=dataset.problems + check_leaks(dataset.samples))
     if strict and dataset.problems:
         raise as_error(dataset.name, dataset.problems)
+    if isinstance(dataset.samples, Stream):
+        return dataset.select(_stream(dataset.samples, split, limit))
     if split is not None:
-        dataset = dataset.select(choose_split(dataset.samples, split))
-    return dataset if limit is None else dataset.select(dataset.samples[:limit])
+        dataset = dataset.select(choose_split(tuple(dataset.samples), split))
+    return dataset if limit is None else dataset.select(tuple(dataset.samples)[:limit])
+
+
+def _stream(samples: Stream, split: str | None, limit: int | None) -> Stream:
+    if split is not None:
+        raise UsageError("A stream has the split that its name ends in.", f"Write hf-stream:OWNER/NAME:{split}.")
+    return samples.without((), limit)
 
 
 def as_error(name: str, problems: tuple[Problem, ...]) -> DatasetError:

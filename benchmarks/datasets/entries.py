@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmarks.datasets.paths import Listing, file_hash, sample_ids, text_hash
-from benchmarks.datasets.sample import FOREGROUND, Dataset, Problem, Sample, Truth, truth_of_ids
+from benchmarks.datasets.dataset import Dataset, Problem
+from benchmarks.datasets.paths import Listing, file_hash, sample_ids
+from benchmarks.datasets.sample import Sample
 from benchmarks.datasets.settings import Settings
+from benchmarks.datasets.targets import Target, header_size
 from pipelines.errors import DatasetError, ImageError
 from pipelines.types import Image, Prompt
 
@@ -24,19 +26,19 @@ class Entry:
     Attributes:
         row: how messages name it.
         image: the picture.
-        masks: label → mask file; empty = no masks.
+        target: where its masks come from; None = it has none.
         prompt: None = that of ``dataset.yaml``.
-        mask_threshold: None = that of ``dataset.yaml``.
+        absent: texts of what is not in the picture.
     """
 
     row: str
     image: Path
-    masks: Mapping[str, Path] = field(default_factory=dict)
+    target: Target | None = None
     prompt: Prompt | None = None
+    absent: tuple[str, ...] = ()
     group: str = ""
     split: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    mask_threshold: int | None = None
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Findings:
         return listing.pictures
 
 
-def build_dataset(root: Path, layout: str, settings: Settings, found: Findings) -> Dataset:
+def build_dataset(root: Path, layout: str, settings: Settings, found: Findings,
+                  class_names: Sequence[str] = ()) -> Dataset:  # fmt: skip
     """Samples, sorted by id, from what was found.
 
     Args:
@@ -68,6 +71,7 @@ def build_dataset(root: Path, layout: str, settings: Settings, found: Findings) 
         layout: the name of its format.
         settings: its ``dataset.yaml``.
         found: entries, and the problems so far.
+        class_names: labels that the masks may have, in the order of the dataset.
 
     Raises:
         DatasetError: there is no picture at all.
@@ -77,81 +81,56 @@ def build_dataset(root: Path, layout: str, settings: Settings, found: Findings) 
             f"The folder {str(root)!r} holds no pictures.", "Put pictures into it, or into its images/ folder."
         )
     checked = [(entry, size) for entry in found.entries if (size := _checked_size(entry, root, found))]
-    checked = checked[_unreadable_masks(checked, settings, found) :]
+    checked = checked[_unreadable_masks(checked, found) :]
     ids = sample_ids([entry.image.relative_to(root).as_posix() for entry, _ in checked])
     samples = [_sample(id_, entry, size, settings) for id_, (entry, size) in zip(ids, checked, strict=True)]
-    labels = {label for entry, _ in checked for label in entry.masks} - {FOREGROUND}
-    return Dataset(settings.name, layout, tuple(sorted(samples, key=lambda s: s.id)), tuple(sorted(labels)),
+    return Dataset(settings.name, layout, tuple(sorted(samples, key=lambda s: s.id)), tuple(class_names),
                    problems=tuple(found.problems), notes=tuple(found.notes))  # fmt: skip
 
 
-def _unreadable_masks(checked: Sequence[tuple[Entry, tuple[int, int]]], settings: Settings, found: Findings) -> int:
+def _unreadable_masks(checked: Sequence[tuple[Entry, tuple[int, int]]], found: Findings) -> int:
     """Number of rows, 0 or 1, at the start whose mask is refused.
 
     The first mask alone is decoded: where masks are soft or lossy, they usually all are, and a person should hear of
     it before a run and not from each of its rows.
     """
-    if not checked or not checked[0][0].masks:
+    if not checked or checked[0][0].target is None:
         return 0
     entry = checked[0][0]
     try:
-        read_truth(entry.masks, _threshold(entry, settings))
+        checked[0][0].target.read()
     except ImageError as error:
         found.problem(entry.row, error.message, error.cure)
         return 1
     return 0
 
 
-def _threshold(entry: Entry, settings: Settings) -> int | None:
-    return settings.mask_threshold if entry.mask_threshold is None else entry.mask_threshold
-
-
 def _checked_size(entry: Entry, root: Path, found: Findings) -> tuple[int, int] | None:
-    """``(H, W)`` of the picture if it and its masks have headers that agree."""
-    size = _header_size(entry.image, entry.row, root, found)
-    if size is None:
+    """``(H, W)`` of the picture if it has a header that its masks agree with."""
+    try:
+        size = header_size(entry.image)
+    except DatasetError as error:
+        name, cure = str(entry.image.relative_to(root)), f"{error.cure} Or remove it from the dataset."
+        reason = error.message if name == entry.row else f"{name} is refused: {error.message}"
+        found.problem(entry.row, reason, cure)
         return None
-    for mask in entry.masks.values():
-        other = _header_size(mask, entry.row, root, found)
-        if other is None:
-            return None
-        if other != size:
-            (h, w), (mask_h, mask_w) = size, other
-            reason = f"the picture is {w} x {h} and its mask {mask.relative_to(root)} is {mask_w} x {mask_h} pixels."
-            turned = (
-                "The picture is read upright, as its EXIF rotation says: turn the mask too. " if other == (w, h) else ""
-            )
-            found.problem(entry.row, reason, f"{turned}Masks are never resized: make it again at the picture's size.")
-            return None
+    fault = entry.target.check(size, root) if entry.target else None
+    if fault:
+        found.problem(entry.row, *fault)
+        return None
     return size
 
 
-def _header_size(path: Path, row: str, root: Path, found: Findings) -> tuple[int, int] | None:
-    from pipelines.images import OWN_FOLDER, image_size
-
-    try:
-        return image_size(path, OWN_FOLDER)
-    except ImageError as error:
-        reason, cure = error.message, error.cure
-    except OSError as error:
-        reason, cure = f"it cannot be opened ({error.strerror}).", "Correct its permissions."
-    name = str(path.relative_to(root))
-    found.problem(
-        row, reason if name == row else f"{name} is refused: {reason}", f"{cure} Or remove it from the dataset."
-    )
-    return None
-
-
 def _sample(id_: str, entry: Entry, size: tuple[int, int], settings: Settings) -> Sample:
-    masks, threshold = dict(entry.masks), _threshold(entry, settings)
     return Sample(
         id=id_,
         size=size,
         read_image=partial(read_image, entry.image),
         hash_image=partial(file_hash, entry.image),
-        read_truth=partial(read_truth, masks, threshold) if masks else None,
-        hash_target=partial(hash_masks, masks, threshold) if masks else None,
+        read_truth=entry.target.read if entry.target else None,
+        hash_target=entry.target.hash if entry.target else None,
         prompt=settings.prompt if entry.prompt is None else entry.prompt,
+        absent=entry.absent,
         group=entry.group,
         split=entry.split,
         tags=entry.tags,
@@ -164,18 +143,3 @@ def read_image(path: Path) -> Image:
     from pipelines.images import OWN_FOLDER, load_image
 
     return load_image(path, OWN_FOLDER)
-
-
-def read_truth(masks: Mapping[str, Path], threshold: int | None) -> Truth:
-    """Decode mask files, by label; raises ImageError, also for a soft mask without a declared threshold."""
-    from pipelines.images import OWN_FOLDER, load_mask
-
-    return truth_of_ids({label: load_mask(path, OWN_FOLDER, threshold) for label, path in masks.items()})
-
-
-def hash_masks(masks: Mapping[str, Path], threshold: int | None) -> str:
-    """sha256 of what the masks depend on: of the file alone, or with labels and threshold where there are any."""
-    if list(masks) == [FOREGROUND] and threshold is None:
-        return file_hash(masks[FOREGROUND])
-    parts: Sequence[str] = [part for label, path in sorted(masks.items()) for part in (label, file_hash(path))]
-    return text_hash(*parts, str(threshold))

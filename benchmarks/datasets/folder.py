@@ -10,13 +10,15 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.entries import GUESSES, Entry, Findings, build_dataset
 from benchmarks.datasets.paths import as_splits, list_pictures, near
-from benchmarks.datasets.sample import FOREGROUND, Dataset
-from benchmarks.datasets.settings import read_settings
+from benchmarks.datasets.sample import FOREGROUND
+from benchmarks.datasets.settings import Settings, read_settings
+from benchmarks.datasets.targets import MaskFiles, Target
 from pipelines.errors import DatasetError
 
 IMAGES, MASKS = "images", "masks"
@@ -38,10 +40,10 @@ def open_folder(spec: str) -> Dataset | None:
     settings, found = read_settings(root), Findings()
     parts = _parts(root)
     for folder, split in parts:
-        _read_pairs(folder, root, split, found)
+        _read_pairs(folder, root, split, settings, found)
     if not parts:
         _read_flat(root, found)
-    masked = any(entry.masks for entry in found.entries)
+    masked = any(entry.target for entry in found.entries)
     return build_dataset(root, "images + masks" if masked else "pictures", settings, found)
 
 
@@ -57,7 +59,7 @@ def _subfolders(root: Path) -> list[Path]:
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _read_pairs(folder: Path, root: Path, split: str | None, found: Findings) -> None:
+def _read_pairs(folder: Path, root: Path, split: str | None, settings: Settings, found: Findings) -> None:
     images = _by_stem(found.take(list_pictures(folder / IMAGES, root)), folder / IMAGES)
     beside = len(list_pictures(folder, root, deep=False).pictures)
     if beside:
@@ -69,13 +71,18 @@ def _read_pairs(folder: Path, root: Path, split: str | None, found: Findings) ->
     if has_masks and not masks:
         found.problem(MASKS, f"the folder {MASKS}/ holds no pictures.", "Put the masks into it, or remove it.")
         return
-    _pair(images, masks, root, split, found)
+    for row, image, mask in _pair(images, masks, root, found):
+        found.entries.append(Entry(row, image, _target(mask, settings), split=split))
     _orphans(images, masks, root, found)
 
 
-def _pair(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], root: Path, split: str | None,
-          found: Findings) -> None:  # fmt: skip
-    """One entry per picture that has, where there are masks at all, exactly one mask."""
+def _target(mask: Path | None, settings: Settings) -> Target | None:
+    return MaskFiles({FOREGROUND: mask}, settings.mask_threshold) if mask else None
+
+
+def _pair(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], root: Path,
+          found: Findings) -> Iterator[tuple[str, Path, Path | None]]:  # fmt: skip
+    """Row, picture and mask of each picture that has, where there are masks at all, exactly one."""
     orphans = sorted(masks.keys() - images.keys())
     for stem, files in images.items():
         row, ours = str(files[0].relative_to(root)), masks.get(stem, [])
@@ -89,7 +96,7 @@ def _pair(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], roo
             cure = f"Add {MASKS}/{stem}.png (all black if there is nothing to find), or remove the picture."
             found.problem(row, "has no mask.", _hint(stem, orphans, found) + cure)
         else:
-            found.entries.append(Entry(row, files[0], {FOREGROUND: ours[0]} if ours else {}, split=split))
+            yield row, files[0], ours[0] if ours else None
 
 
 def _orphans(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], root: Path, found: Findings) -> None:

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.entries import GUESSES, Entry, Findings, build_dataset
 from benchmarks.datasets.manifest import FILE_NAME, FILES, Row, read_manifest
 from benchmarks.datasets.paths import PathRefusedError, as_splits, inside, own_file, shown
-from benchmarks.datasets.sample import FOREGROUND, Dataset
-from benchmarks.datasets.settings import parse_prompt, parse_threshold, read_settings
+from benchmarks.datasets.sample import FOREGROUND
+from benchmarks.datasets.settings import Settings, parse_prompt, parse_threshold, read_settings
+from benchmarks.datasets.targets import MaskFiles
 from pipelines.errors import DatasetError
 
 MASK_SUFFIX = "_file_name"
@@ -38,16 +40,19 @@ def open_imagefolder(spec: str) -> Dataset | None:
     if not manifests:
         return None
     settings, found, seen = read_settings(root), Findings(), dict[Path, str]()
+    labels = set[str]()
     for path, split in manifests:
-        _read_rows(path, split, seen, found)
-    return build_dataset(root.resolve(), "imagefolder", settings, found)
+        labels |= _read_rows(path, split, settings, seen, found)
+    return build_dataset(root.resolve(), "imagefolder", settings, found, sorted(labels - {FOREGROUND}))
 
 
-def _read_rows(path: Path, split: str | None, seen: dict[Path, str], found: Findings) -> None:
+def _read_rows(path: Path, split: str | None, settings: Settings, seen: dict[Path, str],
+               found: Findings) -> set[str]:  # fmt: skip
+    """Note the entries of one manifest; its labels."""
     rows = read_manifest(path, found.problems)
     columns = _mask_columns(rows)
     for row in rows:
-        entry = _entry(row, path.parent.resolve(), columns, split, found)
+        entry = _entry(row, path.parent.resolve(), columns, split, settings, found)
         if entry and _is_new(entry, seen, found):
             found.entries.append(entry)
     if not columns and (path.parent / "masks").is_dir():  # or quality would silently not be measured
@@ -56,6 +61,7 @@ def _read_rows(path: Path, split: str | None, seen: dict[Path, str], found: Find
             "Add the column mask_file_name, or take it away.",
         )
         found.problem(path.name, reason, cure)
+    return set(columns.values())
 
 
 def _manifests(root: Path) -> list[tuple[Path, str | None]]:
@@ -83,7 +89,8 @@ def _mask_columns(rows: list[Row]) -> dict[str, str]:
     return {name: FOREGROUND if label == "mask" else label for name, label in labels.items()}
 
 
-def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, found: Findings) -> Entry | None:
+def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, settings: Settings,
+           found: Findings) -> Entry | None:  # fmt: skip
     """The files of one row, each inside the root, or None with a problem noted."""
     values = row.values
     try:
@@ -102,18 +109,22 @@ def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, 
         return Entry(
             row=f"{row.where} ({shown(values[FILE_NAME])})",
             image=image,
-            masks=masks,
+            target=MaskFiles(masks, _threshold(values, settings)) if masks else None,
             prompt=parse_prompt(values["prompt"]) if values.get("prompt") else None,
             group=_cell(values.get("group")),
             split=_cell(values.get("split")) or split,
             tags={k: _cell(v) for k, v in values.items() if k not in READ and not k.endswith(MASK_SUFFIX)},
-            mask_threshold=parse_threshold(values.get("mask_threshold")),
         )
     except PathRefusedError as refused:
         found.problem(row.where, refused.reason, refused.cure)
     except ValueError as error:
         found.problem(row.where, f"{error}.", "Correct the cell.")
     return None
+
+
+def _threshold(values: Mapping[str, Any], settings: Settings) -> int | None:
+    own = parse_threshold(values.get("mask_threshold"))
+    return settings.mask_threshold if own is None else own
 
 
 def _path(values: Mapping[str, Any], column: str) -> str:

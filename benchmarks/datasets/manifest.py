@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.datasets.sample import Problem
+from benchmarks.datasets.dataset import Problem
 from pipelines.errors import DatasetError
 
 FILES = ("metadata.csv", "metadata.jsonl")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from benchmarks.datasets.sample import Problem
+from benchmarks.datasets.dataset import Problem
 from pipelines.errors import DatasetError
 
 PICTURES = frozenset(

@@ -1,12 +1,9 @@
-"""What a dataset is made of: samples that are decoded on use, and the problems that were found while listing them."""
+"""What a dataset is made of: samples with a picture, its target masks and a prompt, all decoded on use."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +56,22 @@ def truth_of_ids(ids_by_label: Mapping[str, npt.NDArray[Any]]) -> Truth:
     return Truth(masks, np.logical_or.reduce(ignored) & ~Truth(masks).union())
 
 
+def truth_of_labels(size: tuple[int, int], labelled: Iterable[tuple[str, Mask]], ignore: Mask | None = None) -> Truth:
+    """Masks from objects that each have a label; objects of one label are joined.
+
+    Args:
+        size: ``(H, W)``; nothing found is an empty mask of it.
+        labelled: label and ``bool (H, W)`` of each object.
+        ignore: pixels that count for nothing; those of an object count.
+    """
+    masks: dict[str, Mask] = {}
+    for label, mask in labelled:
+        masks[label] = masks[label] | mask if label in masks else mask
+    truth = Truth(masks or {FOREGROUND: np.zeros(size, np.bool_)})
+    ignore = None if ignore is None else ignore & ~truth.union()
+    return Truth(truth.masks, ignore if ignore is not None and ignore.any() else None)
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One picture with what is known about it. Nothing is decoded before it is asked for, and nothing decoded is kept.
@@ -74,6 +87,7 @@ class Sample:
         group: what samples that are not independent share: a photograph, a scene. Default: the picture itself.
         split: the split that the dataset declares for it.
         tags: everything else that is known, by column.
+        absent: texts of what is not in the picture, to see who finds it all the same.
         path: the file of the picture, or None where it is generated.
         memo: hashes that were computed already.
     """
@@ -88,6 +102,7 @@ class Sample:
     group: str = ""
     split: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
     path: Path | None = None
     memo: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -140,85 +155,3 @@ class Sample:
         if "target" not in self.memo:
             self.memo["target"] = self.hash_target()
         return self.memo["target"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a dataset.
-
-    Attributes:
-        row: the file, or the line of the manifest.
-        reason: what is wrong, in one sentence.
-        cure: what to do about it, in one sentence.
-    """
-
-    row: str
-    reason: str
-    cure: str
-
-    def __str__(self) -> str:
-        return f"{self.row}: {self.reason}"
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Samples in the order of their ids.
-
-    Attributes:
-        name: what tables and records call it.
-        format: the layout that was detected.
-        samples: what was found, without the rows that have a problem.
-        class_names: labels of the masks; empty where the dataset names none.
-        card: what the dataset is and how far to trust it, as Markdown; may be empty.
-        problems: what is wrong; empty when opened strictly.
-        notes: what was seen and not used, in sentences.
-    """
-
-    name: str
-    format: str
-    samples: tuple[Sample, ...]
-    class_names: tuple[str, ...] = ()
-    card: str = field(default="", repr=False)
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __iter__(self) -> Iterator[Sample]:
-        return iter(self.samples)
-
-    def __getitem__(self, sample_id: str) -> Sample:
-        return self._by_id[sample_id]
-
-    @cached_property
-    def _by_id(self) -> dict[str, Sample]:
-        return {sample.id: sample for sample in self.samples}
-
-    @property
-    def n_groups(self) -> int:
-        """Number of groups, the unit of splitting and resampling."""
-        return len({sample.group for sample in self.samples})
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """Names of the splits that the dataset declares, sorted."""
-        return tuple(sorted({sample.split for sample in self.samples if sample.split is not None}))
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether any sample has masks, so that quality can be measured."""
-        return any(sample.has_truth for sample in self.samples)
-
-    @cached_property
-    def hash(self) -> str:
-        """sha256 over ids, bytes of pictures and masks, prompts, groups and splits: equal hash, equal scores."""
-        digest = hashlib.sha256()
-        for s in self.samples:
-            row = [s.id, s.image_hash, s.target_hash, s.prompt.to_json(), s.group, s.split]
-            digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
-        return digest.hexdigest()
-
-    def select(self, samples: Sequence[Sample]) -> Dataset:
-        """The same dataset with these samples only."""
-        return replace(self, samples=tuple(samples))

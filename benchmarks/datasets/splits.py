@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.datasets.sample import Problem, Sample
+from benchmarks.datasets.dataset import Problem
+from benchmarks.datasets.sample import Sample
 from pipelines.errors import DatasetError, UnknownNameError, UsageError
 
 DERIVED: Mapping[str, float] = {"tune": 0.5, "test": 0.5}

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.datasets.sample import FOREGROUND, Dataset, Sample, Truth, truth_of_ids
+from benchmarks.datasets.dataset import Dataset
+from benchmarks.datasets.sample import FOREGROUND, Sample, Truth, truth_of_ids
 from pipelines.types import Image, Prompt
 
 NAME = "coins"
