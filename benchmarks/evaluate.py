@@ -1,26 +1,39 @@
-"""Predict, then score: two generator loops, so that one image at a time is in memory."""
+"""Send samples through a pipeline: a generator loop, so that one image at a time is in memory."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import rle
 from benchmarks.datasets import Sample
-from benchmarks.metrics import Metric, measure_all, measure_failed
-from benchmarks.records import Configuration, Instance, SampleRecord
 from benchmarks.selection import PromptOf
 from pipelines.base import Pipeline
 from pipelines.errors import ContractError
 from pipelines.maps import full_size
 from pipelines.types import Evidence, Image, Mask, Prediction, Prompt
+
+Soft = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a pipeline found in one image, live or read from a record.
+
+    Attributes:
+        masks: label and mask of each instance.
+        foreground: their union, ``bool (H, W)``.
+        soft: foreground probability ``(H, W)``, or None.
+        absent: for each text that is said not to be in the picture, whether something was found.
+    """
+
+    masks: Sequence[tuple[int, Mask]]
+    foreground: Mask
+    soft: Soft | None
+    absent: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -35,15 +48,26 @@ class Outcome:
         error: what went wrong, or None.
         ms: milliseconds of `decode` and `latency`.
         stages_ms: parts of the latency by name.
+        texts: what was asked for; empty where the pipeline reads no text.
+        absent: for each text that is said not to be in the picture, whether something was found.
     """
 
     sample: Sample
     prediction: Prediction | None
     foreground: Mask | None
-    soft: npt.NDArray[np.float32] | None
+    soft: Soft | None
     error: str | None
     ms: dict[str, float]
     stages_ms: dict[str, float]
+    texts: tuple[str, ...] = ()
+    absent: tuple[bool, ...] = ()
+
+    def found(self) -> Found | None:
+        """What is measured against the target; None where the pipeline failed."""
+        if self.prediction is None or self.foreground is None:
+            return None
+        masks = [(int(n), mask) for n, mask in zip(self.prediction.labels, self.prediction.masks, strict=True)]
+        return Found(masks, self.foreground, self.soft, self.absent)
 
 
 @dataclass(frozen=True)
@@ -76,24 +100,46 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
         samples: decoded one by one.
         prompt_of: the prompt of a sample.
     """
+    reads_text = "text" in pipeline.info.prompts
     for sample in samples:
         start = perf_counter()
-        image = sample.image
+        image, prompt = sample.image, prompt_of(sample)
         ms = {"decode": (perf_counter() - start) * 1e3}
+        texts = prompt.texts if reads_text else ()
         try:
-            call = timed_call(pipeline, image, prompt_of(sample))
+            call = timed_call(pipeline, image, prompt)
+            stages = {name: seconds * 1e3 for name, seconds in pipeline.clock.seconds.items()}
             soft = soft_map(call.evidence)
+            _check_labels(call.prediction, texts)
+            absent = false_alarms(pipeline, image, sample.absent) if reads_text else ()
         except MemoryError:
             raise  # says nothing of the image: it is to be tried again where there is more memory
         except Exception as error:  # whatever a pipeline does wrong is a record of that image, never the end of the run
-            yield Outcome(sample, None, None, None, f"{type(error).__name__}: {error}", ms, {})
+            yield Outcome(sample, None, None, None, f"{type(error).__name__}: {error}", ms, {}, texts)
             continue
-        stages = {name: seconds * 1e3 for name, seconds in pipeline.clock.seconds.items()}
         ms["latency"] = call.latency_ms
-        yield Outcome(sample, call.prediction, call.foreground, soft, None, ms, stages)
+        yield Outcome(sample, call.prediction, call.foreground, soft, None, ms, stages, texts, absent)
 
 
-def soft_map(evidence: Evidence) -> npt.NDArray[np.float32] | None:
+def false_alarms(pipeline: Pipeline, image: Image, absent: tuple[str, ...]) -> tuple[bool, ...]:
+    """Whether a pipeline finds what is not in the picture, text by text, in a call that no clock sees."""
+    if not absent:
+        return ()
+    prediction = pipeline.predict([image], [Prompt(absent)])[0]
+    _check_labels(prediction, absent)
+    return tuple(bool(prediction.foreground(label).any()) for label in range(len(absent)))
+
+
+def _check_labels(prediction: Prediction, texts: Sequence[str]) -> None:
+    outside = [int(label) for label in prediction.labels if not 0 <= label < max(1, len(texts))]
+    if outside and texts:
+        raise ContractError(
+            f"A mask has the label {outside[0]}, and {len(texts)} texts were asked for.",
+            "Labels are the positions of the texts, from 0.",
+        )
+
+
+def soft_map(evidence: Evidence) -> Soft | None:
     """The largest probability over all labels at each pixel, at the image's size; None without a map of probabilities.
 
     Raises:
@@ -107,59 +153,3 @@ def soft_map(evidence: Evidence) -> npt.NDArray[np.float32] | None:
             f"The map of the pipeline holds values from {soft.min()} to {soft.max()}.", "It must hold probabilities."
         )
     return np.asarray(soft)
-
-
-def score(
-    outcomes: Iterable[Outcome], metrics: Sequence[Metric], key_of: Callable[[Sample], str]
-) -> Iterator[SampleRecord]:
-    """Turn outcomes into records, measured against the targets where there are any."""
-    for outcome in outcomes:
-        start = perf_counter()
-        components = _components(outcome, metrics)
-        ms = outcome.ms | {"metric": (perf_counter() - start) * 1e3}
-        yield SampleRecord(
-            key=key_of(outcome.sample),
-            id=outcome.sample.id,
-            group=outcome.sample.group,
-            size=outcome.sample.size,
-            error=outcome.error,
-            components=components,
-            soft=outcome.soft is not None,
-            instances=_instances(outcome.prediction),
-            mask_sha256=_mask_hash(outcome.foreground),
-            ms=_rounded(ms),
-            stages_ms=_rounded(outcome.stages_ms),
-        )
-
-
-def _rounded(ms: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in ms.items()}
-
-
-def _components(outcome: Outcome, metrics: Sequence[Metric]) -> dict[str, dict[str, float]] | None:
-    truth = outcome.sample.truth()
-    if truth is None:
-        return None
-    if outcome.foreground is None:
-        return measure_failed(metrics, truth.union(), truth.ignore)
-    return measure_all(metrics, outcome.foreground, truth.union(), truth.ignore, outcome.soft)
-
-
-def _instances(prediction: Prediction | None) -> tuple[Instance, ...]:
-    if prediction is None:
-        return ()
-    found = zip(prediction.masks, prediction.scores, prediction.labels, strict=True)
-    return tuple(Instance(label=int(label), score=float(s), mask=rle.encode(mask)) for mask, s, label in found)
-
-
-def _mask_hash(mask: Mask | None) -> str | None:
-    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest() if mask is not None else None
-
-
-def sample_key(sample: Sample, prompt: Prompt, configuration: Configuration, sources: Mapping[str, str]) -> str:
-    """Hash of everything that decides the quality of one record: a known key is never done again."""
-    parts: list[Any] = [sample.id, sample.group, sample.image_hash, sample.target_hash, prompt.to_json()]
-    parts += [configuration.pipeline, configuration.params, configuration.device]
-    parts += [configuration.weights_from, dict(sources)]
-    parts += [weights.model_dump() for weights in configuration.weights]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -2,24 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.metrics import METRICS, Metric
+from benchmarks.metrics import METRICS, Metric, class_metrics
 from benchmarks.records import Configuration, MetricValue, Row, RunManifest, SampleRecord, Throughput, Timing
-from benchmarks.statistics import FEW_GROUPS, interval, percentiles
+from benchmarks.statistics import FEW_GROUPS, GroupSums, percentiles
 
 HEADLINES = ("miou", "iou_pooled", "dice", "precision", "recall", "boundary_iou", "miss_rate")
 
 
-def row(manifest: RunManifest, configuration: Configuration, records: Sequence[SampleRecord], timing: Timing | None,
+class Tally:
+    """What a row needs to know of its records, taken in one by one: memory does not grow with their number.
+
+    Args:
+        class_names: of the dataset, for the table by class.
+    """
+
+    def __init__(self, class_names: Sequence[str] = ()) -> None:
+        self.n = self.scored = self.errors = self.soft_maps = self.with_soft = 0
+        self.first_error: str | None = None
+        self.metrics = {name: Sums(metric) for name, metric in METRICS.items()}
+        self.classes = {
+            name: {kind: Sums(metric) for kind, metric in metrics.items()}
+            for name, metrics in (class_metrics(class_names) if class_names else {}).items()
+        }
+
+    def add(self, record: SampleRecord) -> None:
+        """Take in one record."""
+        self.n += 1
+        self.errors += record.error is not None
+        self.first_error = self.first_error or record.error
+        self.with_soft += record.soft
+        self.soft_maps += record.soft_map is not None
+        if record.components is not None:
+            self.scored += 1
+            for sums in (*self.metrics.values(), *(s for kinds in self.classes.values() for s in kinds.values())):
+                sums.add(record)
+
+    @property
+    def knows_classes(self) -> bool:
+        """Whether any image was judged by class."""
+        return any(sums.groups.n for kinds in self.classes.values() for sums in kinds.values())
+
+
+class Sums:
+    """The sums of one metric by group."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric, self.groups = metric, GroupSums()
+
+    def add(self, record: SampleRecord) -> None:
+        """Take in one record; one without components of the metric's family says nothing."""
+        components = (record.components or {}).get(self.metric.family.name)
+        if components is not None:
+            self.groups.add(record.group, *self.metric.terms(components))
+
+    def value(self, seed: int) -> MetricValue:
+        """The figure with its bootstrap interval over groups."""
+        if not self.groups.n:
+            return MetricValue(value=None, ci=None, n=0)
+        found = self.groups.interval(seed=seed, combine=self.metric.combine, limits=self.metric.range)
+        return MetricValue(value=self.groups.value(self.metric.combine), ci=found.ends, n=found.n)
+
+
+def row(manifest: RunManifest, configuration: Configuration, records: Iterable[SampleRecord], timing: Timing | None,
         reason: str | None = None) -> Row:  # fmt: skip
     """One line of the leaderboard.
 
     Args:
         manifest: of the run.
         configuration: of the row.
-        records: of the configuration, one an image.
+        records: of the configuration, one an image; gone through once.
         timing: of the process that finished it, or None.
         reason: why the process ended early, or None.
     """
@@ -27,43 +81,34 @@ def row(manifest: RunManifest, configuration: Configuration, records: Sequence[S
     about |= {"n": manifest.dataset.n, "weights": configuration.weights}
     if configuration.unavailable:
         return Row(**about, status="unavailable", reason=configuration.unavailable)
-    whole = timing is not None and len(records) == manifest.dataset.n
-    if reason or timing is None or not whole or all(record.error for record in records):
-        first = next((record.error for record in records if record.error), None) if whole else None
-        return Row(**about, status="failed", reason=reason or first or "It did not finish.", errors=_errors(records))
-    metrics = evaluate_metrics(records, manifest.protocol.seed)
-    headline = {name: metrics[name].value for name in HEADLINES}
+    tally = Tally(manifest.dataset.class_names)
+    for record in records:
+        tally.add(record)
+    whole = timing is not None and tally.n == manifest.dataset.n
+    if reason or timing is None or not whole or tally.errors == tally.n:
+        first = tally.first_error if whole else None
+        return Row(**about, status="failed", reason=reason or first or "It did not finish.", errors=tally.errors)
     return Row(
         **about,
         status="ok",
-        scored=sum(record.components is not None for record in records),
-        errors=_errors(records),
-        **headline,
-        miou_ci=metrics["miou"].ci,
-        metrics=metrics,
-        soft=all(record.soft for record in records if record.error is None),
+        scored=tally.scored,
+        errors=tally.errors,
+        **_quality(tally, manifest.protocol.seed),
+        soft=tally.with_soft == tally.n - tally.errors,
         **_times(timing),
-        flags=_flags(manifest, records, timing),
+        flags=_flags(manifest, tally, timing),
     )
 
 
-def _errors(records: Sequence[SampleRecord]) -> int:
-    return sum(record.error is not None for record in records)
-
-
-def evaluate_metrics(records: Sequence[SampleRecord], seed: int) -> dict[str, MetricValue]:
-    """Every metric over the records that have a target, with a bootstrap interval over their groups."""
-    scored = [record for record in sorted(records, key=lambda r: r.id) if record.components is not None]
-    return {name: _metric_value(metric, scored, seed) for name, metric in METRICS.items()}
-
-
-def _metric_value(metric: Metric, records: Sequence[SampleRecord], seed: int) -> MetricValue:
-    rows = [(record.components or {})[metric.family.name] for record in records]
-    if not rows:
-        return MetricValue(value=None, ci=None, n=0)
-    groups = [record.group for record in records]
-    found = interval(*metric.columns(rows), groups, seed=seed, combine=metric.combine, limits=metric.range)
-    return MetricValue(value=metric.reduce(rows), ci=found.ends, n=found.n)
+def _quality(tally: Tally, seed: int) -> dict[str, Any]:
+    metrics = {name: sums.value(seed) for name, sums in tally.metrics.items()}
+    classes = {name: {kind: sums.value(seed) for kind, sums in kinds.items()} for name, kinds in tally.classes.items()}
+    return {
+        **{name: metrics[name].value for name in HEADLINES},
+        "miou_ci": metrics["miou"].ci,
+        "metrics": metrics,
+        "classes": classes if tally.knows_classes else None,
+    }
 
 
 def _times(timing: Timing) -> dict[str, Any]:
@@ -79,15 +124,15 @@ def _times(timing: Timing) -> dict[str, Any]:
     }
 
 
-def _flags(manifest: RunManifest, records: Sequence[SampleRecord], timing: Timing) -> tuple[str, ...]:
-    scored = any(record.components is not None for record in records)
+def _flags(manifest: RunManifest, tally: Tally, timing: Timing) -> tuple[str, ...]:
     flags: Mapping[str, bool] = {
-        "few_groups": scored and manifest.dataset.n_groups < FEW_GROUPS,
-        "no_masks": not scored,
+        "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,
+        "no_masks": not tally.scored,
         "limited": manifest.dataset.limit is not None,
-        "timed_in_part": len(timing.latency_ms) < len(records) - _errors(records),
+        "timed_in_part": len(timing.latency_ms) < tally.n - tally.errors,
         "fewer_batches": len(timing.throughputs) < len(manifest.protocol.batch_sizes),
         "resumed": timing.resumed,
+        "soft_maps_capped": tally.soft_maps < tally.with_soft,
     }
     return tuple(name for name, raised in flags.items() if raised)
 

@@ -80,7 +80,9 @@ def _dataset_record(request: Request, dataset: Dataset, exclude: tuple[str, ...]
         hash=dataset.hash,
         split=request.split,
         limit=request.limit if request.limit and len(dataset) == request.limit else None,
+        class_names=dataset.class_names,
         prompt=prompt.texts if prompt else None,
+        prompt_classes=prompt.classes if prompt else None,
         exclude=exclude,
     )
 

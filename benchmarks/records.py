@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 SCHEMA_VERSION = 1
 Status = Literal["ok", "unavailable", "failed"]
-Components = dict[str, dict[str, float]]
-"""Metric components by family, such as ``{"overlap": {"tp": 10, ...}}``."""
+Number = int | float
+Components = dict[str, dict[str, Number | list[Number] | list[list[Number]]]]
+"""Metric components by family: numbers, or lists of them, such as ``{"overlap": {"tp": 10, ...}}``."""
 
 
 class Record(BaseModel):
@@ -60,7 +61,9 @@ class DatasetRecord(Record):
 
     Attributes:
         spec: how to open it again.
+        class_names: labels of the masks, in the order of the dataset; empty where it names none.
         prompt: texts that win over those of the samples, or None.
+        prompt_classes: the class of each of these texts; None where none was said.
         exclude: ids left out.
     """
 
@@ -72,7 +75,9 @@ class DatasetRecord(Record):
     hash: str
     split: str | None = None
     limit: int | None = None
+    class_names: tuple[str, ...] = ()
     prompt: tuple[str, ...] | None = None
+    prompt_classes: tuple[str | None, ...] | None = None
     exclude: tuple[str, ...] = ()
 
 
@@ -83,11 +88,13 @@ class Protocol(Record):
         seed: of the order of the images and of the bootstrap.
         budget_s: seconds that the timing of one configuration may take.
         batch_sizes: tried for the throughput.
+        soft_maps_mb: room for the soft maps of one configuration; 0 keeps none.
     """
 
     seed: int = 0
     budget_s: float = 60
     batch_sizes: tuple[int, ...] = (1, 2, 4)
+    soft_maps_mb: float = 1000
 
 
 class RunManifest(Record):
@@ -135,6 +142,10 @@ class SampleRecord(Record):
         error: what went wrong, or None.
         components: metric components by family; None where there is no target.
         soft: whether there was a soft map.
+        soft_map: file of the soft map in the folder of the configuration, or None where there was none or no room.
+        texts: what was asked for, where the pipeline reads text; the label of an instance is an index into it.
+        classes: the dataset's class of each text; None where any text is no class.
+        absent: for each text that is said not to be in the picture, whether something was found.
         instances: the predicted masks.
         mask_sha256: of the packed union mask.
         ms: milliseconds; `latency` from decoded array to mask, `decode` and `metric` beside it.
@@ -149,6 +160,10 @@ class SampleRecord(Record):
     error: str | None = None
     components: Components | None = None
     soft: bool = False
+    soft_map: str | None = None
+    texts: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
+    absent: tuple[bool, ...] = ()
     instances: tuple[Instance, ...] = ()
     mask_sha256: str | None = None
     ms: dict[str, float]
@@ -221,6 +236,7 @@ class Row(Record):
     boundary_iou: float | None = None
     miss_rate: float | None = None
     metrics: dict[str, MetricValue] = {}
+    classes: dict[str, dict[str, MetricValue]] | None = None
     soft: bool | None = None
     latency_ms: dict[str, float | int | None] | None = None
     throughput_ips: Throughput | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from benchmarks.records import RLE
@@ -24,3 +26,11 @@ def decode(rle: RLE) -> Mask:
     values = np.arange(len(rle.counts)) % 2 == 1
     flat = np.repeat(values, rle.counts)
     return flat.reshape(rle.size, order="F")
+
+
+def union(size: tuple[int, int], masks: Iterable[Mask]) -> Mask:
+    """All masks together, ``bool (H, W)``; empty where there are none."""
+    whole = np.zeros(size, np.bool_)
+    for mask in masks:
+        whole |= mask
+    return whole

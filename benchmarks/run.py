@@ -30,7 +30,9 @@ def run(
     exclude: Annotated[
         Path | None, typer.Option(help="File of sample ids to leave out, one a line.", show_default=False)
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="So many images, evenly spaced.", show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="So many images, evenly spaced; the first of a stream.", show_default=False)
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; cuda fails where there is none.")] = "auto",
     weights: Annotated[
         str | None, typer.Option(help="Folder of weights (OWNER/NAME/...), or random.", show_default=False)
@@ -41,6 +43,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin again instead of resuming.")] = False,
     commercial: Annotated[bool, typer.Option("--commercial", help="Only what may be used commercially.")] = False,
+    soft_maps_mb: Annotated[
+        float, typer.Option(min=0, help="Room for the soft maps of each pipeline, from which thresholds can be moved.")
+    ] = 1000,
     export: Annotated[
         str | None, typer.Option(help="Write predictions: png,rgba,crop:FOLDER.", show_default=False)
     ] = None,
@@ -61,7 +66,8 @@ def run(
         return _list(as_json=as_json)
     exports = specs.parse_export(export)
     specs.check_writable(out, "--out")
-    protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=specs.parse_batch_sizes(batch_sizes))
+    sizes = specs.parse_batch_sizes(batch_sizes)
+    protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=sizes, soft_maps_mb=soft_maps_mb)
     request = plan.Request(
         dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial, protocol
     )
@@ -94,7 +100,7 @@ def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, manifest: Ru
 
     formats, folder = exports
     for configuration in manifest.configurations:
-        records = list(store.records(configuration.id).values())
+        records = list(store.records(configuration.id))
         written = export(folder, formats, configuration, records, samples)
         console(quiet=quiet, to_stderr=True).print(f"{configuration.label}: {written} files in {folder}", markup=False)
 

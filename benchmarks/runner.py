@@ -56,8 +56,8 @@ def _row(store: RunStore, manifest: RunManifest, configuration: Configuration, r
     if configuration.unavailable is None and store.timing(configuration.id) is None:
         configuration, reason = _run_worker(store, configuration, report)
     report(configuration, {"event": "finished"})
-    records = list(store.records(configuration.id).values())
-    return leaderboard.row(manifest, configuration, records, store.timing(configuration.id), reason)
+    return leaderboard.row(manifest, configuration, store.records(configuration.id),
+                           store.timing(configuration.id), reason)  # fmt: skip
 
 
 def _run_worker(store: RunStore, configuration: Configuration, report: Report) -> tuple[Configuration, str | None]:

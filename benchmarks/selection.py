@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.datasets import Dataset, Sample, open_dataset
+from benchmarks.datasets import Dataset, Sample, Stream, open_dataset
 from benchmarks.records import DatasetRecord
 from pipelines.errors import DatasetError, ImageError, UnknownNameError, UsageError
 from pipelines.types import Prompt
 
 SHOWN = 6
 PromptOf = Callable[[Sample], Prompt]
+ClassesOf = Callable[[Sequence[str]], tuple[str, ...] | None]
+"""Texts that were asked for → the dataset's class of each, or None where any is no class."""
 
 
 def open_selected(record: DatasetRecord) -> Dataset:
@@ -20,7 +22,7 @@ def open_selected(record: DatasetRecord) -> Dataset:
 
 
 def select(spec: str, split: str | None, limit: int | None, exclude: Iterable[str]) -> Dataset:
-    """Open a dataset, leave out what is excluded, then keep `limit` samples, evenly spaced.
+    """Open a dataset, leave out what is excluded, then keep `limit` samples: evenly spaced, or the first of a stream.
 
     Raises:
         UnknownNameError: an excluded id is not in the dataset.
@@ -29,6 +31,8 @@ def select(spec: str, split: str | None, limit: int | None, exclude: Iterable[st
     if limit is not None and limit < 1:
         raise UsageError(f"--limit cannot be {limit}.", "Give a number of images from 1 up.")
     dataset = open_dataset(spec, split=split)
+    if isinstance(dataset.samples, Stream):
+        return dataset.select(dataset.samples.without(exclude, limit))
     left_out = set(exclude)
     known = {sample.id for sample in dataset}
     for unknown in sorted(left_out - known):
@@ -49,11 +53,13 @@ def _spread(samples: list[Sample], limit: int | None) -> list[Sample]:
 def check_decodes(dataset: Dataset) -> None:
     """Decode every picture and mask once, so that a damaged one is heard of before a run and not hours into it.
 
+    A stream is left alone: to go through it once more may take as long as the run.
+
     Raises:
         DatasetError: with the number of damaged samples, and the ids of the first.
     """
     damaged: dict[str, ImageError] = {}
-    for sample in dataset:
+    for sample in () if dataset.streamed else dataset:
         try:
             sample.read_image()
             sample.truth()
@@ -95,3 +101,22 @@ def prompt_of(record: DatasetRecord, dataset: Dataset) -> PromptOf:
         return Prompt(texts, sample.prompt.boxes, sample.prompt.points)
 
     return prompt
+
+
+def classes_of(record: DatasetRecord) -> ClassesOf:
+    """Which class a text stands for: as ``--prompt class=words`` says, else the class of that name, in any case.
+
+    A single text for a dataset of a single class stands for that class.
+    """
+    known = {name.casefold(): name for name in record.class_names}
+    if record.prompt and len(record.prompt) == len(record.class_names) == 1:
+        known[record.prompt[0].casefold()] = record.class_names[0]
+    for text, name in zip(record.prompt or (), record.prompt_classes or (), strict=False):
+        if name is not None:
+            known[text.casefold()] = name
+
+    def classes(texts: Sequence[str]) -> tuple[str, ...] | None:
+        found = [name for text in texts if (name := known.get(text.casefold())) is not None]
+        return tuple(found) if found and len(found) == len(texts) else None
+
+    return classes

@@ -71,11 +71,24 @@ def _numbered(spec: PipelineSpec, before: Sequence[PipelineSpec]) -> PipelineSpe
     return spec if not times else PipelineSpec(f"{spec.label}#{times + 1}", spec.name, spec.preset, spec.fields)
 
 
-def parse_prompts(texts: Sequence[str], class_names: Sequence[str]) -> Prompt | None:
-    """Read ``--prompt`` values: "words", or "class=words" for a class of the dataset.
+@dataclass(frozen=True)
+class Words:
+    """What ``--prompt`` says.
+
+    Attributes:
+        texts: to look for.
+        classes: the class of the dataset that each text stands for, None where none was said; or None for all.
+    """
+
+    texts: tuple[str, ...]
+    classes: tuple[str | None, ...] | None
+
+
+def parse_prompts(texts: Sequence[str], class_names: Sequence[str]) -> Words | None:
+    """Read ``--prompt`` values: "words", or "class=words" for a class of the dataset; several may mean one class.
 
     Returns:
-        The prompt, or None where none is given, which leaves the choice to the sample.
+        The words, or None where none are given, which leaves the choice to the sample.
 
     Raises:
         UnknownNameError: a class that the dataset does not have.
@@ -83,13 +96,18 @@ def parse_prompts(texts: Sequence[str], class_names: Sequence[str]) -> Prompt | 
     """
     if not texts:
         return None
-    words = []
-    for text in texts:
-        name, equals, rest = text.partition("=")
-        if equals and name.strip() not in class_names:
-            raise UnknownNameError("class of the dataset", name.strip(), class_names)
-        words.append((rest if equals else text).strip())
-    return Prompt(texts=tuple(words))
+    pairs = [_words(text, class_names) for text in texts]
+    words = Prompt(texts=tuple(text for text, _ in pairs)).texts
+    return Words(words, tuple(name for _, name in pairs) if any(name for _, name in pairs) else None)
+
+
+def _words(text: str, class_names: Sequence[str]) -> tuple[str, str | None]:
+    name, equals, words = (part.strip() for part in text.partition("="))
+    if not equals:
+        return text.strip(), None
+    if name not in class_names:
+        raise UnknownNameError("class of the dataset", name, class_names)
+    return words, name
 
 
 def parse_batch_sizes(text: str) -> tuple[int, ...]:

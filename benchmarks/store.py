@@ -60,9 +60,17 @@ class RunStore:
                 "Run again with --fresh.",
             ) from error
 
-    def records(self, configuration: str) -> dict[str, SampleRecord]:
-        """Every whole record by key; a torn last line is left out, as is what this version cannot read."""
-        return {record.key: record for record in read_records(self.records_path(configuration))}
+    def records(self, configuration: str) -> Iterator[SampleRecord]:
+        """Every whole record, read one by one; a torn last line is left out, as is what this version cannot read."""
+        return read_records(self.records_path(configuration))
+
+    def keys(self, configuration: str) -> set[bytes]:
+        """Keys of all whole records, as bytes, which take half the room."""
+        return {bytes.fromhex(record.key) for record in self.records(configuration)}
+
+    def index(self, configuration: str) -> RecordIndex:
+        """The records of a configuration, to be picked by the id of their sample."""
+        return RecordIndex(self.records_path(configuration))
 
     def timing(self, configuration: str) -> Timing | None:
         """The timing of a finished configuration, or None."""
@@ -106,6 +114,16 @@ def check_space(folder: Path) -> None:
         )
 
 
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write under another name and move it over, so that a kill leaves the old file or none, never half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step that survives a power cut: temporary name, fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,6 +151,35 @@ def read_records(path: Path) -> Iterator[SampleRecord]:
         for line in file:
             if line.endswith(b"\n") and (record := _record(line)):
                 yield record
+
+
+class RecordIndex:
+    """Records by sample, of which only the places in the file are held.
+
+    Args:
+        path: of the JSONL file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.places: dict[str, int] = {}
+        place = 0
+        if path.is_file():
+            with path.open("rb") as file:
+                for line in file:
+                    record = _record(line) if line.endswith(b"\n") else None
+                    if record:
+                        self.places[record.id] = place
+                    place += len(line)
+
+    def get(self, sample_id: str) -> SampleRecord | None:
+        """The record of a sample, or None where there is none."""
+        place = self.places.get(sample_id)
+        if place is None:
+            return None
+        with self.path.open("rb") as file:
+            file.seek(place)
+            return _record(file.readline())
 
 
 def _record(line: bytes) -> SampleRecord | None:

@@ -93,6 +93,7 @@ FLAGS = {
     "limited": "a part of the dataset, by --limit",
     "timed_in_part": "--budget-s ended the timing before every image was timed",
     "fewer_batches": "not every batch size of the throughput could be tried",
+    "soft_maps_capped": "soft maps are not kept of every image: --soft-maps-mb has no more room",
     "resumed": "resumed: times are of the last process alone",
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import fmean
@@ -21,30 +22,39 @@ from pipelines.types import Image, Prompt
 WARM_UP_CALLS, WARM_UP_S, WARM_UP_TRIES = 10, 20.0, 3
 WINDOW_S = 1.5
 HELD_MB = 256
+MOST_HELD = 64
 
 
 class LatencyLog:
-    """Collects the calls of one process, one an image."""
+    """Collects the calls of one process, one an image, in level memory."""
 
     def __init__(self) -> None:
-        self.latency: list[float] = []
-        self.decode: list[float] = []
-        self.stages: dict[str, list[float]] = {}
+        self.latency = array("d")
+        self.decode = array("d")
+        self.stages: dict[str, float] = {}
         self.worked: list[Sample] = []
+        self.stride = 1
 
     def add(self, outcome: Outcome) -> None:
         """Take the milliseconds of one image; an image whose call failed has no latency and is left out."""
         self.decode.append(outcome.ms["decode"])
         if outcome.error is None:
-            self.worked.append(outcome.sample)
+            self._keep(outcome.sample)
             self.latency.append(outcome.ms["latency"])
             for name, value in outcome.stages_ms.items():
-                self.stages.setdefault(name, []).append(value)
+                self.stages[name] = self.stages.get(name, 0.0) + value
+
+    def _keep(self, sample: Sample) -> None:
+        """Hold evenly spaced samples for the throughput; a sample of a stream holds the bytes of its picture."""
+        if len(self.latency) % self.stride == 0:
+            self.worked.append(sample)
+        if len(self.worked) > MOST_HELD:
+            self.worked, self.stride = self.worked[::2], 2 * self.stride
 
     @property
     def stages_ms(self) -> dict[str, float]:
         """Mean a call of each stage; a stage that some calls skip counts as 0 there."""
-        return {name: sum(values) / len(self.latency) for name, values in self.stages.items()}
+        return {name: total / len(self.latency) for name, total in self.stages.items()}
 
     def timing(self, **measured: Any) -> Timing:
         """Everything that was measured; what is in no stage of the latency is overhead."""
@@ -58,7 +68,7 @@ class LatencyLog:
         )
 
 
-def warm_up(pipeline: Pipeline, samples: Sequence[Sample], prompt_of: PromptOf) -> tuple[float | None, int]:
+def warm_up(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) -> tuple[float | None, int]:
     """Call on one image until the caches are warm: 10 calls or 20 s, whichever comes first.
 
     Args:
@@ -69,7 +79,7 @@ def warm_up(pipeline: Pipeline, samples: Sequence[Sample], prompt_of: PromptOf) 
     Returns:
         Milliseconds of the first call, and how many calls there were; (None, 0) where every try failed.
     """
-    for sample in samples[:WARM_UP_TRIES]:
+    for sample in islice(samples, WARM_UP_TRIES):
         image, prompt = sample.image, prompt_of(sample)
         try:
             return _warm_up_on(pipeline, image, prompt)

@@ -12,16 +12,18 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks import evaluate, timing
+from benchmarks import evaluate, scoring, timing
 from benchmarks.datasets import Dataset, Sample
 from benchmarks.metrics import METRICS
 from benchmarks.records import Configuration, RunManifest
-from benchmarks.selection import PromptOf, open_selected, prompt_of
+from benchmarks.selection import PromptOf, classes_of, open_selected, prompt_of
+from benchmarks.soft_maps import SoftMaps
 from benchmarks.store import Lock, RecordWriter, RunStore, write_whole
 from pipelines import create
 from pipelines.base import Pipeline
@@ -31,30 +33,81 @@ Tell = Callable[[dict[str, Any]], None]
 WAIT_FOR_PREDECESSOR_S = 10
 
 
-def work(store: RunStore, manifest: RunManifest, configuration: Configuration, tell: Tell) -> None:
+@dataclass(frozen=True)
+class Job:
+    """One configuration of a run, with the samples in the order in which they are done.
+
+    Attributes:
+        store: folder of the run.
+        manifest: of the run.
+        configuration: what to do.
+        samples: gone through several times.
+        ask: the prompt of a sample.
+    """
+
+    store: RunStore
+    manifest: RunManifest
+    configuration: Configuration
+    samples: Iterable[Sample]
+    ask: PromptOf
+
+    @classmethod
+    def of(cls, store: RunStore, manifest: RunManifest, configuration: Configuration) -> Job:
+        """Open the dataset of the run again.
+
+        Raises:
+            DatasetError: it is not what the run began with.
+        """
+        dataset = open_selected(manifest.dataset)
+        if dataset.hash != manifest.dataset.hash:
+            raise DatasetError(
+                f"{dataset.name} changed since the run began.", "Run again when nothing writes to it any more."
+            )
+        samples = _shuffled(dataset, manifest.protocol.seed)
+        return cls(store, manifest, configuration, samples, prompt_of(manifest.dataset, dataset))
+
+    @property
+    def folder(self) -> Path:
+        """Where the configuration writes."""
+        return self.store.folder / self.configuration.id
+
+    def key(self, sample: Sample) -> str:
+        """Key of a sample's record."""
+        return scoring.sample_key(sample, self.ask(sample), self.configuration, self.manifest.sources)
+
+    def todo(self, known: set[bytes]) -> Iterator[Sample]:
+        """What no process has recorded."""
+        return (sample for sample in self.samples if bytes.fromhex(self.key(sample)) not in known)
+
+    def done(self, known: set[bytes]) -> Iterator[Sample]:
+        """What a process before has recorded."""
+        return (sample for sample in self.samples if bytes.fromhex(self.key(sample)) in known) if known else iter(())
+
+    def scoring(self) -> scoring.Scoring:
+        """How its outcomes become records."""
+        about, room_mb = self.manifest.dataset, self.manifest.protocol.soft_maps_mb
+        keep = SoftMaps(self.folder, room_mb).keep
+        return scoring.Scoring(list(METRICS.values()), self.key, classes_of(about), about.class_names, keep)
+
+
+def work(job: Job, tell: Tell) -> None:
     """Predict and score what is not recorded yet, then measure, then write the timing."""
-    dataset = open_selected(manifest.dataset)
-    if dataset.hash != manifest.dataset.hash:
-        raise DatasetError(
-            f"{dataset.name} changed since the run began.", "Run again when nothing writes to it any more."
-        )
-    ask = prompt_of(manifest.dataset, dataset)
-    samples = _shuffled(dataset, manifest.protocol.seed)
-    with Lock(store.folder / configuration.id / "lock", WAIT_FOR_PREDECESSOR_S), _loaded(configuration) as pipeline:
-        todo, done = _divide(samples, store, manifest, configuration, ask)
-        tell({"event": "start", "done": len(done)})
-        deadline = perf_counter() + manifest.protocol.budget_s
-        first_ms, calls = timing.warm_up(pipeline, samples, ask)
+    store, configuration, protocol = job.store, job.configuration, job.manifest.protocol
+    with Lock(job.folder / "lock", WAIT_FOR_PREDECESSOR_S), _loaded(configuration) as pipeline:
+        known = store.keys(configuration.id)
+        tell({"event": "start", "done": len(known)})
+        deadline = perf_counter() + protocol.budget_s
+        first_ms, calls = timing.warm_up(pipeline, job.samples, job.ask)
         log = timing.LatencyLog()
-        _record(evaluate.predict(pipeline, todo, ask), log, store, manifest, configuration, ask, tell)
-        for outcome in evaluate.predict(pipeline, _until(deadline, done), ask):
+        _record(evaluate.predict(pipeline, job.todo(known), job.ask), log, job, tell)
+        for outcome in evaluate.predict(pipeline, _until(deadline, job.done(known)), job.ask):
             log.add(outcome)  # scored by a process before; timed again, since times of two processes do not mix
         tell({"event": "timing"})
         peak = timing.peak_memory_mb(configuration.device)
-        rates = timing.throughputs(pipeline, log.worked, ask, manifest.protocol.batch_sizes,
-                                   max(deadline, perf_counter() + manifest.protocol.budget_s / 4))  # fmt: skip
+        rates = timing.throughputs(pipeline, log.worked, job.ask, protocol.batch_sizes,
+                                   max(deadline, perf_counter() + protocol.budget_s / 4))  # fmt: skip
         measured = log.timing(load_s=pipeline.load_s or 0.0, first_ms=first_ms, warm_up=calls, throughputs=rates,
-                              peak_memory_mb=peak, resumed=bool(done))  # fmt: skip
+                              peak_memory_mb=peak, resumed=bool(known))  # fmt: skip
         write_whole(store.timing_path(configuration.id), measured.model_dump_json(indent=1))
 
 
@@ -75,38 +128,31 @@ def _loaded(configuration: Configuration) -> Pipeline:
     return pipeline
 
 
-def _shuffled(dataset: Dataset, seed: int) -> list[Sample]:
-    """An order that has nothing to do with the names, so that drift of the machine hits no kind of picture alone."""
+def _shuffled(dataset: Dataset, seed: int) -> Iterable[Sample]:
+    """An order that has nothing to do with the names, so that drift of the machine hits no kind of picture alone.
+
+    A stream keeps its own.
+    """
+    if dataset.streamed:
+        return dataset
     samples = list(dataset)
     random.Random(seed).shuffle(samples)
     return samples
 
 
-def _divide(samples: Sequence[Sample], store: RunStore, manifest: RunManifest, configuration: Configuration,
-            ask: PromptOf) -> tuple[list[Sample], list[Sample]]:  # fmt: skip
-    """What is still to do, and what a process before has recorded."""
-    known = store.records(configuration.id)
-    keys = {s.id: evaluate.sample_key(s, ask(s), configuration, manifest.sources) for s in samples}
-    return [s for s in samples if keys[s.id] not in known], [s for s in samples if keys[s.id] in known]
-
-
-def _record(outcomes: Iterator[evaluate.Outcome], log: timing.LatencyLog, store: RunStore, manifest: RunManifest,
-            configuration: Configuration, ask: PromptOf, tell: Tell) -> None:  # fmt: skip
-    def key(sample: Sample) -> str:
-        return evaluate.sample_key(sample, ask(sample), configuration, manifest.sources)
-
+def _record(outcomes: Iterator[evaluate.Outcome], log: timing.LatencyLog, job: Job, tell: Tell) -> None:
     def logged() -> Iterator[evaluate.Outcome]:
         for outcome in outcomes:
             log.add(outcome)
             yield outcome
 
-    with RecordWriter(store.records_path(configuration.id)) as writer:
-        for record in evaluate.score(logged(), list(METRICS.values()), key):
+    with RecordWriter(job.store.records_path(job.configuration.id)) as writer:
+        for record in scoring.score(logged(), job.scoring()):
             writer.append(record)
             tell({"event": "sample", "error": record.error})
 
 
-def _until(deadline: float, samples: Sequence[Sample]) -> Iterator[Sample]:
+def _until(deadline: float, samples: Iterable[Sample]) -> Iterator[Sample]:
     for sample in samples:
         if perf_counter() >= deadline:
             return
@@ -120,7 +166,8 @@ def main(folder: Path, configuration_id: str) -> int:
     store = RunStore(folder)
     try:
         manifest = store.manifest()
-        work(store, manifest, next(c for c in manifest.configurations if c.id == configuration_id), tell)
+        configuration = next(c for c in manifest.configurations if c.id == configuration_id)
+        work(Job.of(store, manifest, configuration), tell)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -59,7 +59,7 @@ def main(folder: Path, wanted: list[str], path: Path) -> None:
     store = RunStore(folder)
     manifest = store.manifest()
     dataset = open_selected(manifest.dataset)
-    found = [{r.id: r for r in store.records(c.id).values()} for c in manifest.configurations]
+    found = [{r.id: r for r in store.records(c.id)} for c in manifest.configurations]
     rows = []
     for name in wanted or chosen(found[0]):
         image, target = dataset[name].image, dataset[name].target()

@@ -109,7 +109,7 @@ def test_the_document_is_json_with_every_field() -> None:
     made = document(manifest(), [row(manifest(), CONFIGURATION, RECORDS, timing())])
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     wanted = "label pipeline preset params status reason substitute_for n scored errors miou miou_ci iou_pooled dice precision recall"
-    wanted += " boundary_iou miss_rate metrics soft latency_ms throughput_ips stages_ms load_s first_ms peak_memory_mb overhead_ms"
+    wanted += " boundary_iou miss_rate metrics classes soft latency_ms throughput_ips stages_ms load_s first_ms peak_memory_mb overhead_ms"
     assert set(f"{wanted} size_mb device dtype weights flags".split()) == set(made["rows"][0])
 
 

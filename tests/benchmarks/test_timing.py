@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from benchmarks import evaluate, timing
+from benchmarks import evaluate, scoring, timing
 from benchmarks.metrics import METRICS
 from tests.benchmarks.pieces import CONFIGURATION, Slow, SlowParams, ask, sample
 
@@ -69,7 +69,7 @@ def test_a_failed_picture_has_no_latency_and_its_record_says_why(slow: Slow) -> 
         log.add(outcome)
     assert len(log.latency) == 1
     assert [s.id for s in log.worked] == ["bright"]
-    dark, bright = evaluate.score(outcomes, list(METRICS.values()), lambda s: s.id)
+    dark, bright = scoring.score(outcomes, scoring.Scoring(list(METRICS.values()), lambda s: s.id))
     assert dark.error == "RuntimeError: it is dark"
     assert (dark.mask_sha256, dark.instances) == (None, ())
     assert bright.components is not None
@@ -79,7 +79,7 @@ def test_a_failed_picture_has_no_latency_and_its_record_says_why(slow: Slow) -> 
 
 def test_a_key_changes_with_everything_that_decides_the_result() -> None:
     keys = {
-        evaluate.sample_key(s, ask(s), configuration, sources)
+        scoring.sample_key(s, ask(s), configuration, sources)
         for s in (sample("a"), sample("b"), sample("a", 9))
         for configuration in (CONFIGURATION, CONFIGURATION.model_copy(update={"params": {"x": 1}}),
                               CONFIGURATION.model_copy(update={"device": "cuda"}))
