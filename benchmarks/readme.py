@@ -97,6 +97,20 @@ def parameters_table(name: str) -> str:
     return _table(("parameter", "default preset", "values", "read by", "what it does"), rows)
 
 
+def metrics_table() -> str:
+    """One line a metric; the mean over the images with a target stands beside the mean over all."""
+    from benchmarks.metrics import METRICS
+
+    def cells() -> Iterator[tuple[str, ...]]:
+        for name, metric in METRICS.items():
+            if not name.endswith("_pos"):
+                names = f"`{name}`" + (f", `{name}_pos`" if f"{name}_pos" in METRICS else "")
+                low, high = (f"{end:g}" for end in metric.range)
+                yield names, metric.title, f"{metric.direction}, {low} to {high}", metric.needs
+
+    return _table(("metric", "what it is", "better", "looks at"), cells())
+
+
 def file_tree() -> str:
     """Every source file with the first line of its docstring."""
     lines = [line for folder in ("pipelines", "benchmarks") for line in _branch(ROOT / folder, "")]
@@ -125,6 +139,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "results": results,
     "pipelines": pipelines_table,
+    "metrics": metrics_table,
     "files": file_tree,
     "parameters of classical": lambda: parameters_table("classical"),
 }

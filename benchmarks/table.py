@@ -17,6 +17,10 @@ from benchmarks.runner import Report
 
 COLUMNS = ("pipeline", "mIoU", "95 %", "bound.", "miss", "p50 ms", "img/s", "MB", "weights", "on")
 LABEL_WIDTH = 19
+MOST_CLASSES = 30
+MOST_TELLING = 3
+"""Background and two classes: with one class the table says nothing that IoU does not."""
+
 DROPPED_FIRST = ("on", "bound.", "MB", "weights", "miss", "img/s", "95 %")
 """What a narrow terminal does without, in this order: a number is shown whole or not at all."""
 
@@ -31,6 +35,9 @@ def print_leaderboard(console: Console, manifest: RunManifest, rows: Sequence[Ro
             break
         columns.remove(name)
     console.print(table, width=max(needed, console.width), crop=False, overflow="ignore", no_wrap=True)
+    classes = class_table(rows)
+    if classes:
+        console.print(classes)
     hidden = [name for name in COLUMNS if name not in columns]
     console.print(_caption(manifest, rows) + (f"\nnot shown for width: {', '.join(hidden)}" if hidden else ""))
 
@@ -68,6 +75,23 @@ def _cells(row: Row) -> tuple[str, ...]:
         ", ".join(w.licence for w in row.weights) or "none",
         row.device,
     )
+
+
+def class_table(rows: Sequence[Row]) -> Table | None:
+    """IoU of each class by pipeline, or None where no pipeline knows classes or there is only one."""
+    judged = [row for row in rows if row.classes]
+    names = [name for row in judged[:1] for name in row.classes or {}]
+    if len(names) < MOST_TELLING:
+        return None
+    table = Table(title="IoU by class, all images together", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("class", "images", *(row.label for row in judged)):
+        table.add_column(escape(name), justify="left" if name == "class" else "right", no_wrap=True)
+    for name in names[:MOST_CLASSES]:
+        found = [(row.classes or {})[name] for row in judged]
+        table.add_row(escape(name), str(found[0]["recall"].n), *(_number(kinds["iou"].value, ".3f") for kinds in found))
+    if len(names) > MOST_CLASSES:
+        table.caption = f"{len(names) - MOST_CLASSES} more with --json"
+    return table
 
 
 def _number(value: float | None, form: str) -> str:

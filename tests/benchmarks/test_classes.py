@@ -1,0 +1,185 @@
+"""Classes, texts that are not there, soft maps and scoring again: from the command line to the row."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import soft_maps
+from benchmarks.records import DatasetRecord, SampleRecord
+from benchmarks.rescore import rescored_rows
+from benchmarks.selection import classes_of
+from benchmarks.store import RunStore
+from pipelines.errors import DatasetError
+from tests.conftest import Run
+
+QUICK = ("--budget-s", "1", "--batch-sizes", "1", "--json", "--out", "runs")
+RED, GREEN, BLUE = (0, 0, 250), (0, 250, 0), (250, 0, 0)  # as OpenCV writes them
+
+
+@pytest.fixture
+def coloured(tmp_path: Path) -> Path:
+    """Four pictures with red and green squares, a mask for each colour; blue, said to be absent, is in one of them."""
+    root = tmp_path / "coloured"
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+    lines = ["file_name,red_file_name,green_file_name,absent"]
+    for index in range(4):
+        image = np.full((40, 60, 3), 30, np.uint8)
+        masks = {"red": np.zeros((40, 60), np.uint8), "green": np.zeros((40, 60), np.uint8)}
+        for name, colour, left in (("red", RED, 4), ("green", GREEN, 34)):
+            if name == "red" or index != 3:
+                image[5 : 20 + index, left : left + 15] = colour
+                masks[name][5 : 20 + index, left : left + 15] = 255
+        if index == 0:
+            image[30:35, 2:8] = BLUE
+        image[0, index] = 255
+        cv2.imwrite(str(root / f"images/{index}.png"), image)
+        for name, mask in masks.items():
+            cv2.imwrite(str(root / f"masks/{index}_{name}.png"), mask)
+        lines.append(f"images/{index}.png,masks/{index}_red.png,masks/{index}_green.png,blue")
+    (root / "metadata.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture
+def bench(command: Run, plugin_site: Path) -> Run:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return command("benchmarks.run", *arguments, PYTHONPATH=str(plugin_site))
+
+    return run
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout)["rows"])
+
+
+def records(folder: Path, configuration: str) -> list[SampleRecord]:
+    (run,) = (path for path in (folder / "runs").iterdir() if path.is_dir())
+    return sorted(RunStore(run).records(configuration), key=lambda r: r.id)
+
+
+def test_classes_absent_texts_and_pipelines_that_know_neither(bench: Run, coloured: Path, tmp_path: Path) -> None:
+    colour, bright = rows(bench("--dataset", str(coloured), "--pipelines", "colour,bright:threshold=0.2", *QUICK))
+    assert colour["metrics"]["miou_classes"]["value"] == colour["metrics"]["miou_classes_bg"]["value"] == 1
+    assert list(colour["classes"]) == ["background", "green", "red"]
+    assert colour["classes"]["green"]["iou"]["value"] == 1
+    assert (colour["classes"]["green"]["recall"]["n"], colour["classes"]["red"]["recall"]["n"]) == (3, 4)
+    assert colour["miou"] == 1  # blue is not part of the foreground: it was asked for apart
+    assert colour["metrics"]["false_alarm_rate"]["value"] == pytest.approx(1 / 5)  # 4 times blue, once green
+    assert 0 < colour["metrics"]["il_mcc"]["value"] < 1
+    assert (bright["classes"], bright["metrics"]["miou_classes"]["value"]) == (None, None)
+    assert bright["metrics"]["false_alarm_rate"]["value"] is None  # asked for nothing, and something is in each
+    first, *_, last = records(tmp_path, "00-colour")
+    assert (first.texts, first.classes, first.absent) == (("green", "red"), ("green", "red"), (True,))
+    assert last.absent == (False,)
+    assert [i.label for i in last.instances] == [1]
+
+
+def test_words_for_classes(bench: Run, coloured: Path) -> None:
+    about = ("--dataset", str(coloured), "--pipelines", "colour", *QUICK)
+    (one,) = rows(bench(*about, "--prompt", "red=crimson", "--prompt", "green=teal"))
+    assert one["classes"]["red"]["iou"]["value"] == 1
+    assert one["classes"]["green"]["iou"]["value"] == 0
+    assert one["metrics"]["miou_classes"]["value"] == 0.5
+    (two,) = rows(bench(*about, "--prompt", "crimson"))
+    assert (two["classes"], two["metrics"]["miou_classes"]["value"]) == (None, None)
+    (three,) = rows(bench(*about, "--prompt", "red=crimson", "--prompt", "red=blue", "--prompt", "green=green"))
+    assert three["classes"]["red"]["precision"]["value"] < 1  # both words are red
+    assert three["classes"]["red"]["recall"]["value"] == 1
+    done = bench(*about, "--prompt", "rad=crimson")
+    assert done.returncode == 2
+    assert "Did you mean 'red'" in json.loads(done.stdout)["error"]["cure"]
+
+
+@pytest.mark.parametrize(
+    ("names", "prompt", "words", "asked", "expected"),
+    [
+        (("coin", "cup"), None, None, ("cup", "coin"), ("cup", "coin")),
+        (("Coin",), None, None, ("coin",), ("Coin",)),
+        (("coin", "cup"), None, None, ("plate",), None),
+        (("coin", "cup"), None, None, ("coin", "plate"), None),
+        (("coin", "cup"), ("a", "b"), ("cup", "cup"), ("a", "b"), ("cup", "cup")),
+        (("coin", "cup"), ("a", "b"), ("cup", None), ("a", "b"), None),
+        (("coin",), ("euro",), None, ("euro",), ("coin",)),
+        (("coin",), ("euro", "cent"), None, ("euro", "cent"), None),
+        ((), ("euro",), None, ("euro",), None),
+        (("coin",), None, None, (), None),
+    ],
+)
+def test_class_of_a_text(names: tuple[str, ...], prompt: tuple[str, ...] | None, words: tuple[str | None, ...] | None,
+                         asked: tuple[str, ...], expected: tuple[str, ...] | None) -> None:  # fmt: skip
+    about = DatasetRecord(spec="d", name="d", format="f", n=1, n_groups=1, hash="h", class_names=names, prompt=prompt,
+                          prompt_classes=words)  # fmt: skip
+    assert classes_of(about)(asked) == expected
+
+
+def test_every_metric_again_without_a_model(bench: Run, coloured: Path, tmp_path: Path, command: Run) -> None:
+    stored = rows(bench("--dataset", str(coloured), "--pipelines", "colour,bright:fault=every_other", *QUICK))
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    again = rescored_rows(RunStore(folder), RunStore(folder).manifest())
+    for old, new in zip(stored, again, strict=True):
+        made = new.model_dump(mode="json")
+        assert made["errors"] == old["errors"]
+        for name in ("classes", "miou_ci", "latency_ms", *(n for n in old if n.startswith(("miou", "boundary")))):
+            assert made[name] == old[name], name
+        for name, value in old["metrics"].items():
+            assert made["metrics"][name]["n"] == value["n"], name
+            assert made["metrics"][name]["value"] == pytest.approx(value["value"], abs=1 / 255), name
+        for name in ("miou", "boundary_f", "iou_pooled", "il_mcc", "max_f", "e_measure", "miou_best@test"):
+            assert made["metrics"][name] == old["metrics"][name], name
+    printed = command("benchmarks.rescore", str(folder), "--json", "--quiet")
+    assert printed.returncode == 0, printed.stderr
+    assert len(json.loads(printed.stdout)["rows"]) == 2
+
+
+def test_scoring_again_refuses_a_dataset_that_changed(bench: Run, coloured: Path, tmp_path: Path) -> None:
+    rows(bench("--dataset", str(coloured), "--pipelines", "colour", *QUICK))
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    cv2.imwrite(str(coloured / "masks/0_red.png"), np.zeros((40, 60), np.uint8))
+    with pytest.raises(DatasetError, match="is not what the run saw"):
+        rescored_rows(RunStore(folder), RunStore(folder).manifest())
+
+
+def test_soft_maps_are_stored_as_levels_and_capped(bench: Run, coloured: Path, tmp_path: Path) -> None:
+    about = ("--dataset", str(coloured), "--pipelines", "colour", *QUICK)
+    rows(bench(*about))
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    for record in records(tmp_path, "00-colour"):
+        assert record.soft
+        assert record.soft_map is not None
+        found = soft_maps.read_levels(folder / "00-colour" / record.soft_map)
+        picture = cv2.imread(str(coloured / f"images/{record.id}.png")).astype(np.float32) / 255
+        maps = [np.clip(picture[..., c] - np.delete(picture, c, axis=2).max(axis=2), 0, 1) for c in (1, 2)]
+        assert np.array_equal(found, (np.max(maps, axis=0) * 255).astype(np.uint8))
+    (row,) = rows(bench(*about, "--soft-maps-mb", "0"))
+    assert "soft_maps_capped" in row["flags"]
+    assert row["metrics"]["mae"]["value"] is not None
+
+
+def test_levels_and_probabilities() -> None:
+    soft = np.linspace(0, 1, 5001, dtype=np.float32)[None]
+    values = soft_maps.levels(soft)
+    assert np.abs(soft_maps.probabilities(values) - soft).max() <= 0.5 / 255 + 1e-6
+    assert np.array_equal(
+        soft_maps.levels(soft_maps.probabilities(np.arange(256, dtype=np.uint8)[None])), np.arange(256)[None]
+    )
+
+
+def test_a_soft_map_that_is_gone_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"no picture")
+    for name in ("x.png", "y.png"):
+        with pytest.raises(DatasetError, match="gone or damaged"):
+            soft_maps.read_levels(tmp_path / name)
+    kept = soft_maps.SoftMaps(tmp_path, 1e-4)
+    noise = np.random.default_rng(0).random((30, 30)).astype(np.float32)
+    assert kept.keep("deep/a", noise * 0) == "soft/deep/a.png"
+    assert kept.keep("b", noise) is None
+    assert kept.left < soft_maps.SoftMaps(tmp_path, 1e-4).left + 1
