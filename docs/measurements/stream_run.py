@@ -82,7 +82,7 @@ def main(folder: Path, pictures: int) -> None:
     (result,) = json.loads(run.stdout.read())["rows"]
     largest = ", ".join(f"{name} {value:.0f} MB" for name, value in sorted(seen.items()))
     print(
-        f"{time.monotonic() - start:6.0f} s, exit code {run.returncode}, {result['scored']} scored; largest: {largest}"
+        f"{time.monotonic() - start:6.0f} s, rc {run.returncode}, {result['scored']} scored; largest: {largest}"
     )
 
 

@@ -15,33 +15,10 @@ from skimage.morphology import erosion
 from benchmarks.metrics import METRICS, Components, Metric, Region, measure_all
 from benchmarks.metrics.region import band_width, eroded
 from pipelines.types import tight_box
+from tests.benchmarks.golden.pairs import PAIRS, pairs
 
 Mask = npt.NDArray[np.bool_]
-PAIRS = 2000
 ALL = list(METRICS.values())
-
-
-def _mask(chance: np.random.Generator, shape: tuple[int, int]) -> Mask:
-    kind = chance.integers(6)
-    if kind < 2:
-        return np.full(shape, bool(kind))
-    if kind == 2:
-        return np.asarray(chance.random(shape) < chance.random())
-    if kind == 3:  # one pixel
-        return np.asarray(np.arange(shape[0] * shape[1]).reshape(shape) == chance.integers(shape[0] * shape[1]))
-    return np.asarray(ndimage.gaussian_filter(chance.random(shape), 2) > 0.5)
-
-
-@cache
-def pairs() -> list[tuple[Mask, Mask]]:
-    chance = np.random.default_rng(0)
-    found = []
-    for index in range(PAIRS):
-        height, width = (int(v) for v in chance.integers(1, 40, 2))
-        shape = [(height, width), (1, width), (height, 1), (1, 1)][index % 8 % 4 if index % 8 < 4 else 0]
-        pred, target = _mask(chance, shape), _mask(chance, shape)
-        found.append((target.copy() if index % 50 == 0 else pred, target))
-    return found
 
 
 @cache
@@ -121,7 +98,9 @@ def test_shares_are_counted_from_torchmetrics_iou() -> None:
     assert reduced("false_alarm_rate") == pytest.approx(np.mean(alarms), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["miou", "dice", "precision", "recall", "boundary_iou", "mae", "box_iou"])
+@pytest.mark.parametrize(
+    "name", ["miou", "dice", "precision", "recall", "boundary_iou", "boundary_f", "mae", "box_iou"]
+)
 def test_positive_only_means_leave_the_others_out(name: str) -> None:
     values = ours(name).astype(float)
     assert reduced(f"{name}_pos") == pytest.approx(values[positives()].mean(), abs=1e-12)
@@ -198,7 +177,8 @@ def test_ignored_pixels_are_as_if_they_were_not_there() -> None:
                                     "tn": (~p & ~t).sum()}  # fmt: skip
         assert (found["soft"]["abs_error_sum"], found["soft"]["pixels"]) == ((p != t).sum(), p.size)
         cleared = measure_all(ALL, pred & ~ignore, target & ~ignore)
-        assert (found["boundary"], found["box"]) == (cleared["boundary"], cleared["box"])
+        for family in ("boundary", "contour", "box"):
+            assert found[family] == cleared[family]
 
 
 def test_a_kept_target_and_masks_of_0_and_1_give_the_same() -> None:
@@ -221,13 +201,20 @@ def test_counts_stay_exact_on_a_large_picture() -> None:
 def test_every_metric_says_what_it_is() -> None:
     assert [name for name in METRICS if not name.endswith("_pos")] == [
         "miou", "iou_pooled", "dice", "precision", "recall", "miss_rate", "success@0.5", "success@0.75", "success@0.9",
-        "false_alarm_rate", "boundary_iou", "mae", "box_iou", "box_miss_rate",
+        "false_alarm_rate", "il_mcc", "boundary_iou", "boundary_f", "mae", "box_iou", "box_miss_rate", "miou_classes",
+        "miou_classes_bg", "max_f", "e_measure", "e_measure_max", "miou_best@test", "adaptive_f", "e_measure_adp",
+        "s_measure", "weighted_f",
     ]  # fmt: skip
+    assert [name for name in METRICS if name.endswith("_pos")] == [
+        "miou_pos", "dice_pos", "precision_pos", "recall_pos", "boundary_iou_pos", "boundary_f_pos", "mae_pos",
+        "box_iou_pos",
+    ]  # fmt: skip
+    ranges = {"il_mcc": (-1.0, 1.0), **dict.fromkeys(("e_measure", "e_measure_max", "e_measure_adp"), (0.0, 2.0))}
     for name, metric in METRICS.items():
-        assert (metric.name, metric.range) == (name, (0.0, 1.0))
-        assert metric.title.endswith(".") and metric.title.startswith(("Mean over", "Share of", "IoU of"))
+        assert (metric.name, metric.range) == (name, ranges.get(name, (0.0, 1.0)))
+        assert metric.title.endswith(".") and metric.title.count(".") == 1 + metric.title.count("0.")
         assert metric.direction == ("lower" if "miss" in name or "alarm" in name or "mae" in name else "higher")
-        assert metric.version >= 1
+        assert metric.version == (2 if name == "false_alarm_rate" else 1)
 
 
 def test_a_metric_of_several_sums_fits_the_type() -> None:

@@ -7,14 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.metrics import METRICS, Region, measure_all, measure_failed
+from benchmarks.metrics import METRICS, Classes, Region, class_metrics, measure_all, measure_failed
 from pipelines.errors import ContractError, UsageError
 from pipelines.types import Prediction
 
 EMPTY = np.zeros((6, 8), np.bool_)
 FULL = np.ones((6, 8), np.bool_)
 PART = np.arange(48).reshape(6, 8) < 12
-OVERLAPS = ["miou", "dice", "precision", "recall", "box_iou", "boundary_iou"]
+OVERLAPS = ["miou", "dice", "precision", "recall", "box_iou", "boundary_iou", "boundary_f"]
+SALIENT = ["max_f", "adaptive_f", "e_measure", "e_measure_max", "e_measure_adp", "s_measure", "weighted_f"]
 ALL = list(METRICS.values())
 
 
@@ -41,6 +42,10 @@ def test_e2_a_failed_image_is_wrong_whatever_the_target(target: np.ndarray) -> N
     assert value("success@0.5", (None, target)) == (None if negative else 0)
     assert value("false_alarm_rate", (None, target)) == (1 if negative else None)
     assert value("iou_pooled", (None, target)) == (None if negative else 0)
+    for name in SALIENT:
+        assert value(name, (None, target)) == (None if negative else 0)
+    assert value("miou_best@test", (None, target)) == 0
+    assert value("il_mcc", (None, target), (PART, PART), (EMPTY, EMPTY)) == 0.5
 
 
 def test_e2_a_failed_image_adds_its_target_to_the_pool() -> None:
