@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import selection, specs
 from benchmarks.datasets import Dataset
+from benchmarks.datasets.hub_load import parse_spec
 from benchmarks.environment import environment, source_hashes
 from benchmarks.metrics import METRICS
 from benchmarks.records import Configuration, DatasetRecord, Protocol, RunManifest, WeightsRecord
@@ -70,9 +71,8 @@ def _entries(pipelines: str | None) -> list[specs.PipelineSpec]:
 
 def _dataset_record(request: Request, dataset: Dataset, exclude: tuple[str, ...]) -> DatasetRecord:
     prompt = specs.parse_prompts(request.prompts, dataset.class_names)
-    path = specs.user_path(request.dataset, "--dataset")
     return DatasetRecord(
-        spec=request.dataset if dataset.format == "embedded" else str(path.absolute()),
+        spec=_lasting(request.dataset, dataset),
         name=dataset.name,
         format=dataset.format,
         n=len(dataset),
@@ -85,6 +85,16 @@ def _dataset_record(request: Request, dataset: Dataset, exclude: tuple[str, ...]
         prompt_classes=prompt.classes if prompt else None,
         exclude=exclude,
     )
+
+
+def _lasting(spec: str, dataset: Dataset) -> str:
+    """How the dataset opens again from whatever folder a command is called in."""
+    wanted = parse_spec(spec)
+    if dataset.format == "embedded" or (wanted and not wanted.folder):
+        return spec
+    if not wanted or not wanted.folder:
+        return str(specs.user_path(spec, "--dataset").absolute())
+    return ":".join([spec.partition(":")[0], str(wanted.folder.absolute()), *([wanted.split] if wanted.split else [])])
 
 
 def _configuration(index: int, entry: specs.PipelineSpec, request: Request, about: DatasetRecord,

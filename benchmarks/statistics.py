@@ -143,8 +143,13 @@ class GroupSums:
         self.sums, self.places, self.joined = joined, {}, True
 
     def terms(self) -> tuple[Floats, Floats]:
-        """Numerators and denominators of the groups that have a say, ``(groups,)`` or ``(groups, k)`` each."""
-        said = self.sums[self.sums[:, 1].any(axis=1)]
+        """Numerators and denominators of the groups that have a say, ``(groups,)`` or ``(groups, k)`` each.
+
+        In the order of the groups' names, so that figures do not hang on the order in which images came.
+        """
+        places = [self.places[group] for group in sorted(self.places, key=str)]
+        sums = self.sums if self.joined else self.sums[places]
+        said = sums[sums[:, 1].any(axis=1)]
         return (said[:, 0, 0], said[:, 1, 0]) if self.scalar else (said[:, 0], said[:, 1])
 
     def value(self, combine: Combine = ratio) -> float | None:
