@@ -47,7 +47,7 @@ def run(
         float, typer.Option(min=0, help="Room for the soft maps of each pipeline, from which thresholds can be moved.")
     ] = 1000,
     export: Annotated[
-        str | None, typer.Option(help="Write predictions: png,rgba,crop:FOLDER.", show_default=False)
+        str | None, typer.Option(help="Write predictions: png,soft,rgba,crop,coco,yolo,voc:FOLDER.", show_default=False)
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table and no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
@@ -99,10 +99,10 @@ def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, manifest: Ru
     from benchmarks.export import export
 
     formats, folder = exports
+    screen = console(quiet=quiet, to_stderr=True)
     for configuration in manifest.configurations:
-        records = list(store.records(configuration.id))
-        written = export(folder, formats, configuration, records, samples)
-        console(quiet=quiet, to_stderr=True).print(f"{configuration.label}: {written} files in {folder}", markup=False)
+        written = export(folder, formats, configuration, manifest, store, samples)
+        screen.print(f"{configuration.label}: {written}", markup=False, soft_wrap=True)
 
 
 def _list(*, as_json: bool) -> int:

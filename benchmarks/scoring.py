@@ -142,7 +142,7 @@ def rescored(store: RunStore, configuration: Configuration, dataset: Dataset,
     """Records with their components counted again from what was predicted, in the order of the dataset.
 
     Masks are stored exactly, so what is counted on masks comes out the same. Probabilities are stored at 8 bit: curves
-    over the 256 thresholds come out the same too, other metrics of the probability within what half a level makes.
+    over the 256 thresholds come out the same too, other metrics of the probability within what a level makes.
 
     Args:
         store: of the run.

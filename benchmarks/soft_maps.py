@@ -24,7 +24,7 @@ def levels(soft: npt.NDArray[np.floating[Any]]) -> Levels:
 
 
 def probabilities(values: Levels) -> npt.NDArray[np.float32]:
-    """The middle of each level, ``float32 (H, W)``; 0 and 1 stay themselves. At most 1/510 off."""
+    """The middle of each level, ``float32 (H, W)``, at most 1/510 off; the lowest stays 0, at most 1/255 off."""
     middles = (np.arange(TOP + 1, dtype=np.float32) + np.float32(0.5)) / np.float32(TOP)
     middles[[0, TOP]] = 0, 1
     return np.asarray(middles[values], np.float32)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines.errors import UnknownNameError, UsageError
 from pipelines.types import Prompt
 
-EXPORT_FORMATS = ("png", "rgba", "crop")
+EXPORT_FORMATS = ("png", "soft", "rgba", "crop", "coco", "yolo", "voc")
 _PIPELINE = re.compile(r"(?P<name>[^@:]+)(@(?P<preset>[^:]+))?(:(?P<fields>.*))?")
 
 
@@ -123,7 +123,7 @@ def parse_batch_sizes(text: str) -> tuple[int, ...]:
 
 
 def parse_export(text: str | None) -> tuple[tuple[str, ...], Path] | None:
-    """Read ``png,rgba,crop:FOLDER``.
+    """Read ``png,coco,crop:FOLDER``.
 
     Raises:
         UsageError: no folder is named, or nothing can be written there.
@@ -134,7 +134,7 @@ def parse_export(text: str | None) -> tuple[tuple[str, ...], Path] | None:
     names, colon, folder = text.partition(":")
     if not colon or not folder.strip():
         raise UsageError(
-            f"--export {text!r} names no folder.", "Write the formats, a colon and a folder: png,rgba:cutouts."
+            f"--export {text!r} names no folder.", "Write the formats, a colon and a folder: png,coco:masks."
         )
     formats = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
     for name in formats:

@@ -16,30 +16,60 @@ __all__ = ["DATASETS", "Dataset", "Problem", "Sample", "Stream", "Truth", "open_
 
 DATASETS: dict[str, str] = {
     "coins": "benchmarks.datasets.embedded:open_coins",
+    "hub": "benchmarks.datasets.hub:open_hub",
     "imagefolder": "benchmarks.datasets.imagefolder:open_imagefolder",
+    "coco": "benchmarks.datasets.coco:open_coco",
+    "yolo": "benchmarks.datasets.yolo:open_yolo",
+    "voc": "benchmarks.datasets.voc:open_voc",
+    "labelme": "benchmarks.datasets.labelme:open_labelme",
     "folder": "benchmarks.datasets.folder:open_folder",
 }
 """Format → "module:function". Each function takes the spec and answers a Dataset, or None if the spec is not of its
 format; they are asked in this order, and the first answer counts. A module is imported when it is asked."""
 
+ANNOTATED = {"coco": "COCO", "yolo": "YOLO-seg", "voc": "PASCAL VOC", "labelme": "labelme"}
+"""Formats whose files are told by their content, and may therefore lie beside each other; by their titles."""
+
 SUPPORTED = (
-    "coins (embedded), or a folder: of pictures, with images/ and masks/, or with metadata.csv or metadata.jsonl"
+    "coins (embedded); a folder of pictures, with images/ and masks/, with metadata.csv or metadata.jsonl, of COCO, "
+    "YOLO-seg, PASCAL VOC or labelme, or one that datasets wrote with save_to_disk; a COCO .json or a YOLO data.yaml; "
+    "hf:OWNER/NAME[:SPLIT], hf:FOLDER, or hf-stream: and the same"
 )
 
 
 def open_dataset(
     spec: str | Path, *, split: str | None = None, limit: int | None = None, strict: bool = True
 ) -> Dataset:
-    """Open a dataset without decoding it.
+    """Open a dataset without decoding it; what it is is found out, and told by ``Dataset.format``.
+
+    ==========================  ======================================================================================
+    spec                        format
+    ==========================  ======================================================================================
+    ``coins``                   "embedded": the dataset that comes with the benchmark
+    ``hf:OWNER/NAME[:SPLIT]``   "Hugging Face dataset": of the hub or its cache; ``hf:FOLDER`` of parquet and the like
+    ``hf-stream:...``           "Hugging Face stream": the same, read row by row, in ``Dataset.samples`` a ``Stream``
+    a folder, first match       "Hugging Face dataset" (``save_to_disk``), "imagefolder" (metadata.csv or .jsonl),
+                                "COCO", "YOLO-seg", "PASCAL VOC" (and CVAT's Segmentation mask), "labelme",
+                                "images + masks", "pictures" (without masks: quality is not measured)
+    a file                      "COCO" (.json), "YOLO-seg" (data.yaml)
+    ==========================  ======================================================================================
+
+    A folder that two of COCO, YOLO-seg, PASCAL VOC and labelme claim is an error, unless a manifest decides: what is
+    not read is then in ``Dataset.notes``. In a folder ``dataset.yaml`` may give ``name``, ``prompt``,
+    ``mask_threshold``, ``classes`` and ``ignore`` (see :mod:`.settings`); without classes, ids are foreground by the
+    rule of :func:`.sample.truth_of_ids`. The first mask is decoded, to tell early of masks that cannot be read; of all
+    others, and of the pictures, the headers. Nothing is written beside the dataset.
 
     Args:
-        spec: ``"coins"`` for the embedded one, or the path of a folder. ``"./coins"`` and ``Path("coins")`` are paths.
-        split: keep this split only; ``"tune"`` and ``"test"`` are derived where the dataset declares none.
-        limit: keep the first so many samples, in the order of their ids.
-        strict: raise for the first problem; otherwise list all in ``dataset.problems`` and leave those rows out.
+        spec: as in the table. ``"./coins"`` and ``Path("coins")`` are paths.
+        split: keep this split only; ``"tune"`` and ``"test"`` are derived where the dataset declares none. That of a
+            stream is part of its spec.
+        limit: keep the first so many samples, in the order of their ids, or of the stream.
+        strict: raise for the first problem; otherwise list all in ``dataset.problems`` and leave those rows out. A
+            stream lists none: going through it raises DatasetError at the row that has one.
 
     Returns:
-        The dataset, samples sorted by id.
+        The dataset, samples sorted by id, or in the order of the stream. Pictures and masks are decoded on use.
 
     Raises:
         DatasetError: it cannot be read as it stands; the message names the row and the cure.
@@ -88,11 +118,13 @@ def _text(spec: str | Path) -> str:
 
 def _open(spec: str, strict: bool) -> Dataset:
     try:
-        for target in DATASETS.values():
+        for name, target in DATASETS.items():
             module, _, function = target.partition(":")
+            if name == "coco":
+                _refuse_mixed(spec)
             dataset: Dataset | None = getattr(import_module(module), function)(spec)
             if dataset is not None:
-                return dataset
+                return _with_unread(dataset, spec) if name == "imagefolder" else dataset
         raise _not_found(spec)
     except OSError as error:
         failure = DatasetError(
@@ -105,16 +137,40 @@ def _open(spec: str, strict: bool) -> Dataset:
     return Dataset(spec, "unknown", (), problems=(Problem(spec, failure.message, failure.cure),))
 
 
+def _claims(root: Path) -> dict[str, str]:
+    """Title of a format → the file or folder in the root that is of it."""
+    modules = {title: import_module(DATASETS[name].partition(":")[0]) for name, title in ANNOTATED.items()}
+    found = {title: module.claims(root) for title, module in modules.items()} if root.is_dir() else {}
+    return {title: file for title, file in found.items() if file}
+
+
+def _refuse_mixed(spec: str) -> None:
+    claims = _claims(Path(spec))
+    if len(claims) > 1:
+        (first, a), (second, b), *_ = claims.items()
+        raise DatasetError(f"The folder {shown(spec)} is mixed: {shown(a)} is {first}, and {shown(b)} is {second}.",
+                           "Open one of them by its own path, or move the other out of the folder.")  # fmt: skip
+
+
+def _with_unread(dataset: Dataset, spec: str) -> Dataset:
+    """Say what lies beside the manifest that was read."""
+    notes = (f"{shown(file)} ({title}) is not read, for there is a metadata file; to use it, open it by its own path."
+             for title, file in _claims(Path(spec)).items())  # fmt: skip
+    return replace(dataset, notes=(*dataset.notes, *notes))
+
+
 def _not_found(spec: str) -> DatasetError:
     """What is wrong with a spec that no format took."""
     scheme = spec.partition(":")[0].lower()
-    if scheme in ("hf", "http", "https", "s3", "gs", "file", "data"):
+    if scheme in ("http", "https", "s3", "gs", "file", "data"):
         return DatasetError(
             f"{shown(spec)}: datasets of the kind {scheme!r} cannot be opened.", f"Supported: {SUPPORTED}."
         )
     path = Path(spec)
     if path.is_file():
-        return DatasetError(f"{shown(spec)} is a file.", f"Give the folder that holds it. Supported: {SUPPORTED}.")
+        return DatasetError(
+            f"{shown(spec)} is a file of no known kind.", f"Give the folder that holds it. Supported: {SUPPORTED}."
+        )
     guess = near(path.name, [*(p.name for p in _siblings(path)), "coins"])
     return DatasetError(f"There is no dataset {shown(spec)}.", f"{guess}Supported: {SUPPORTED}.")
 

@@ -44,7 +44,8 @@ def open_folder(spec: str) -> Dataset | None:
     if not parts:
         _read_flat(root, found)
     masked = any(entry.target for entry in found.entries)
-    return build_dataset(root, "images + masks" if masked else "pictures", settings, found)
+    names = settings.class_names if masked else ()
+    return build_dataset(root, "images + masks" if masked else "pictures", settings, found, names)
 
 
 def _parts(root: Path) -> list[tuple[Path, str | None]]:
@@ -77,7 +78,7 @@ def _read_pairs(folder: Path, root: Path, split: str | None, settings: Settings,
 
 
 def _target(mask: Path | None, settings: Settings) -> Target | None:
-    return MaskFiles({FOREGROUND: mask}, settings.mask_threshold) if mask else None
+    return MaskFiles({FOREGROUND: mask}, settings.mask_threshold, settings.meaning) if mask else None
 
 
 def _pair(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], root: Path,

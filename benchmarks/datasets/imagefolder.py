@@ -1,16 +1,19 @@
 """Imagefolder: a ``metadata.csv`` or ``metadata.jsonl`` that names each picture, its masks and what is known of it.
 
 Columns: ``file_name``; ``mask_file_name``, or ``<label>_file_name`` for one mask per label; optional ``group``,
-``split``, ``prompt`` and ``mask_threshold``; every other column is a tag. Paths are relative to the manifest's
-folder. A prompt cell ``a; b`` is two texts. Where several masks are columns, an empty cell says that the label is
-not in the picture; where ``mask_file_name`` is the only one, it is a missing mask. Subfolders that hold manifests of
-their own (``train/metadata.csv``) are splits of that name.
+``split``, ``prompt``, ``absent`` (texts of what is not in the picture), ``points`` (``[[x, y, label], ...]``, label 1
+inside, which is the default, 0 outside), ``boxes`` (``[[x0, y0, x1, y1], ...]``) and ``mask_threshold``; every other
+column is a tag. Paths are relative to the manifest's folder. A cell ``a; b`` is two texts; JSONL may hold lists.
+Where several masks are columns, an empty cell says that the label is not in the picture; where ``mask_file_name`` is
+the only one, it is a missing mask. Subfolders that hold manifests of their own (``train/metadata.csv``) are splits of
+that name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,15 @@ from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.entries import GUESSES, Entry, Findings, build_dataset
 from benchmarks.datasets.manifest import FILE_NAME, FILES, Row, read_manifest
 from benchmarks.datasets.paths import PathRefusedError, as_splits, inside, own_file, shown
+from benchmarks.datasets.prompts import COLUMNS, Asked, parse_asked
 from benchmarks.datasets.sample import FOREGROUND
-from benchmarks.datasets.settings import Settings, parse_prompt, parse_threshold, read_settings
-from benchmarks.datasets.targets import MaskFiles
+from benchmarks.datasets.settings import Settings, parse_threshold, read_settings
+from benchmarks.datasets.targets import MaskFiles, header_size
 from pipelines.errors import DatasetError
 
 MASK_SUFFIX = "_file_name"
 LONGEST_LABEL = 100
-READ = frozenset({FILE_NAME, "group", "split", "prompt", "mask_threshold"})
+READ = frozenset({FILE_NAME, "group", "split", "mask_threshold", *COLUMNS})
 """Columns with a meaning; those of masks and these are not tags."""
 
 
@@ -43,7 +47,13 @@ def open_imagefolder(spec: str) -> Dataset | None:
     labels = set[str]()
     for path, split in manifests:
         labels |= _read_rows(path, split, settings, seen, found)
-    return build_dataset(root.resolve(), "imagefolder", settings, found, sorted(labels - {FOREGROUND}))
+    return build_dataset(root.resolve(), "imagefolder", settings, found, class_names(labels, settings))
+
+
+def class_names(labels: Collection[str], settings: Settings) -> list[str]:
+    """Classes that are declared, where there are masks of ids, and then the labels that masks have of their own."""
+    declared = settings.class_names if FOREGROUND in labels else ()
+    return [*declared, *sorted(set(labels) - {FOREGROUND, *declared})]
 
 
 def _read_rows(path: Path, split: str | None, settings: Settings, seen: dict[Path, str],
@@ -106,11 +116,13 @@ def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, 
             raise PathRefusedError(
                 f"{shown(values[FILE_NAME])} is named as its own mask.", "Name the file of the mask."
             )
+        asked = _asked(values, image, settings)
         return Entry(
             row=f"{row.where} ({shown(values[FILE_NAME])})",
             image=image,
-            target=MaskFiles(masks, _threshold(values, settings)) if masks else None,
-            prompt=parse_prompt(values["prompt"]) if values.get("prompt") else None,
+            target=MaskFiles(masks, _threshold(values, settings), settings.meaning) if masks else None,
+            prompt=asked.prompt,
+            absent=asked.absent,
             group=_cell(values.get("group")),
             split=_cell(values.get("split")) or split,
             tags={k: _cell(v) for k, v in values.items() if k not in READ and not k.endswith(MASK_SUFFIX)},
@@ -118,8 +130,16 @@ def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, 
     except PathRefusedError as refused:
         found.problem(row.where, refused.reason, refused.cure)
     except ValueError as error:
-        found.problem(row.where, f"{error}.", "Correct the cell.")
+        found.problem(row.where, f"{error}.", getattr(error, "cure", "Correct the cell."))
     return None
+
+
+def _asked(values: Mapping[str, Any], image: Path, settings: Settings) -> Asked:
+    asked = parse_asked(values, settings.prompt)
+    if asked.prompt and (asked.prompt.points or asked.prompt.boxes):
+        with suppress(DatasetError):  # a picture that is refused is told of with the others
+            asked.check(header_size(image))
+    return asked
 
 
 def _threshold(values: Mapping[str, Any], settings: Settings) -> int | None:

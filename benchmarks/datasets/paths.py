@@ -145,6 +145,26 @@ def inside(root: Path, name: str, *, guess: bool = True) -> Path:
     raise PathRefusedError(f"the file {shown(name)} {kind}.", f"{hint}Correct the name, or add the file.")
 
 
+def inside_any(root: Path, folders: Iterable[str], name: str, *, guess: bool = True) -> Path:
+    """The file that a manifest names, in the first of several folders that has it.
+
+    Args:
+        root: the dataset's folder, resolved.
+        folders: paths below the root, in the order in which they are looked into; ``"."`` is the root.
+        name: path as written, relative to any of them.
+        guess: look for the name that could have been meant.
+
+    Raises:
+        PathRefusedError: not a relative path, leaves the root, or is in none of them.
+    """
+    reason = _forbidden(name)
+    if reason:
+        raise PathRefusedError(f"the path {shown(name)} {reason}.", _RELATIVE)
+    below = [(PurePosixPath(folder) / name).as_posix() for folder in folders]
+    found = next((path for path in below if os.path.lexists(root / path)), below[0])
+    return inside(root, found, guess=guess)
+
+
 def _forbidden(name: str) -> str | None:
     if not name.strip():
         return "is empty"
@@ -161,7 +181,7 @@ def _forbidden(name: str) -> str | None:
 
 def _neighbours(root: Path, path: Path) -> list[str]:
     """Names that could have been meant: the pictures of the same folder, or those of the root's folders."""
-    folder = path.parent if path.parent.is_dir() else root
+    folder = path.parent if path.parent.is_dir() and path != root else root
     return [str(p.relative_to(root)) for p in list_pictures(folder, root, deep=folder == root).pictures[:5000]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.errors import ImageFormatError
 from pipelines.types import Image, Mask, Prompt
 
 FOREGROUND = "foreground"
 """Label of a mask whose dataset names no classes."""
 
 IGNORE_ID = 255
+MOST_IDS = 65535
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,40 @@ def truth_of_ids(ids_by_label: Mapping[str, npt.NDArray[Any]]) -> Truth:
     if not ignored:
         return Truth(masks)
     return Truth(masks, np.logical_or.reduce(ignored) & ~Truth(masks).union())
+
+
+def truth_of_classes(ids: npt.NDArray[Any], classes: Mapping[int, str], ignore: Collection[int] = (),
+                     name: str = "The mask") -> Truth:  # fmt: skip
+    """Masks by class from one id map ``(H, W)``, where the dataset declares what each id is.
+
+    Args:
+        ids: 0 is background, unless it is ignored.
+        classes: id → name; ids of one name are joined. A class that does not occur has no mask.
+        ignore: ids whose pixels count for nothing.
+        name: what messages call the map.
+
+    Raises:
+        ImageFormatError: an id is neither 0, a class nor ignored.
+    """
+    found = _occurring(ids)
+    unknown = [id_ for id_ in found if id_ and id_ not in classes and id_ not in ignore]
+    if unknown:
+        known = ", ".join(f"{id_} {label}" for id_, label in list(classes.items())[:30])
+        more = f" and {len(unknown) - 1} more ids" if len(unknown) > 1 else ""
+        raise ImageFormatError(f"{name} holds the id {unknown[0]}{more}, which is neither background nor declared.",
+                               f"Declare its class, or that it is to be ignored; declared are {known}.")  # fmt: skip
+    void = [ids == id_ for id_ in found if id_ in ignore]
+    labelled = ((classes[id_], ids == id_) for id_ in found if id_ in classes and id_ not in ignore)
+    return truth_of_labels((ids.shape[0], ids.shape[1]), labelled, np.logical_or.reduce(void) if void else None)
+
+
+def _occurring(ids: npt.NDArray[Any]) -> list[int]:
+    if int(ids.max()) > MOST_IDS:
+        return [int(ids.max())]  # no such id can be declared
+    counts = np.zeros(int(ids.max()) + 1, np.intp)
+    for band in np.array_split(ids.ravel(), max(1, ids.size >> 20)):  # it counts in 64 bits: not all at once
+        counts += np.bincount(band, minlength=len(counts))
+    return [int(id_) for id_ in np.flatnonzero(counts)]
 
 
 def truth_of_labels(size: tuple[int, int], labelled: Iterable[tuple[str, Mask]], ignore: Mask | None = None) -> Truth:

@@ -1,4 +1,11 @@
-"""The optional ``dataset.yaml`` in a dataset's folder: name, prompt and how soft masks are cut."""
+"""The optional ``dataset.yaml`` in a dataset's folder: name, prompt, how soft masks are cut, and what ids stand for.
+
+name: orchard
+prompt: apple; leaf                 # or a list
+mask_threshold: 128                 # for soft masks
+classes: {1: apple, 2: leaf}        # or [apple, leaf], or for masks in colour {apple: [255, 0, 0]}
+ignore: 255                         # pixels of this id count for nothing; none: there is no such id
+"""
 
 from __future__ import annotations
 
@@ -7,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.datasets.meaning import Meaning, parse_meaning
 from benchmarks.datasets.paths import own_file
-from pipelines.errors import DatasetError, PromptError
+from benchmarks.datasets.prompts import parse_texts
+from pipelines.errors import DatasetError
 from pipelines.types import Prompt
 
 FILE = "dataset.yaml"
-KEYS = ("name", "prompt", "mask_threshold")
+KEYS = ("name", "prompt", "mask_threshold", "classes", "ignore")
 
 
 @dataclass(frozen=True)
@@ -23,11 +32,18 @@ class Settings:
         name: what tables call the dataset; default: the folder's name.
         prompt: for every sample that has none of its own.
         mask_threshold: 1 to 255, the value from which a soft mask is foreground; None: soft masks are refused.
+        meaning: what ids stand for; None: nothing is declared, and ids are read by :func:`.sample.truth_of_ids`.
     """
 
     name: str
     prompt: Prompt = field(default_factory=Prompt)
     mask_threshold: int | None = None
+    meaning: Meaning | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that are declared, in order; none = no classes."""
+        return self.meaning.names if self.meaning else ()
 
 
 def read_settings(root: Path) -> Settings:
@@ -49,9 +65,18 @@ def read_settings(root: Path) -> Settings:
         raise DatasetError(f"The name in {FILE} is {name!r}.", "Give a text that is not blank.")
     try:
         prompt, threshold = parse_prompt(values.get("prompt")), parse_threshold(values.get("mask_threshold"))
+        meaning = parse_meaning(values.get("classes"), values.get("ignore"))
+        _check_together(threshold, meaning)
     except ValueError as error:
         raise DatasetError(f"{FILE}: {error}.", "Correct the value.") from error
-    return Settings(name.strip(), prompt, threshold)
+    return Settings(name.strip(), prompt, threshold, meaning)
+
+
+def _check_together(threshold: int | None, meaning: Meaning | None) -> None:
+    if threshold is None or meaning is None:
+        return
+    if meaning.colours or meaning.ignore or set(meaning.classes) - {1}:
+        raise ValueError("mask_threshold gives the ids 0 and 1, so that there can be one class, and nothing to ignore")
 
 
 def _parse(path: Path) -> dict[Any, Any]:
@@ -75,13 +100,7 @@ def parse_prompt(value: object) -> Prompt:
     Raises:
         ValueError: another type, or a text that is too long.
     """
-    pieces = value.split(";") if isinstance(value, str) else [] if value is None else value
-    if not isinstance(pieces, list) or not all(isinstance(piece, str) for piece in pieces):
-        raise ValueError(f"the prompt must be a text or a list of texts, got {value!r}")
-    try:
-        return Prompt(texts=tuple(piece.strip() for piece in pieces if piece.strip()))
-    except PromptError as error:
-        raise ValueError(f"the prompt is refused: {error}") from error
+    return Prompt(texts=parse_texts(value, "the prompt"))
 
 
 def parse_threshold(value: object) -> int | None:

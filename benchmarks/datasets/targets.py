@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.datasets.meaning import Meaning, truth_of
 from benchmarks.datasets.paths import file_hash, text_hash
-from benchmarks.datasets.sample import FOREGROUND, Truth, truth_of_ids
-from pipelines.errors import DatasetError, ImageError
+from benchmarks.datasets.sample import FOREGROUND, Truth
+from pipelines.errors import DatasetError, ImageError, ImageFormatError
 
 Fault = tuple[str, str]
 """Reason and cure."""
@@ -30,15 +31,17 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class MaskFiles:
-    """Mask files by label; ids above 0 are foreground of the label.
+    """Mask files by label; what their ids stand for is declared, or else ids above 0 are foreground of the label.
 
     Attributes:
         files: label → file.
         threshold: 1 to 255 where the dataset declares it, for soft masks.
+        meaning: what the dataset declares of ids; None = nothing.
     """
 
     files: Mapping[str, Path]
     threshold: int | None = field(default=None)
+    meaning: Meaning | None = field(default=None)
 
     def check(self, size: tuple[int, int], root: Path) -> Fault | None:
         """A file that is refused, or one of another size than the picture."""
@@ -49,24 +52,65 @@ class MaskFiles:
         return None
 
     def read(self) -> Truth:
-        """Masks by label, by the rule of :func:`truth_of_ids`."""
-        from pipelines.images import OWN_FOLDER, load_mask
-
-        return truth_of_ids({label: load_mask(path, OWN_FOLDER, self.threshold) for label, path in self.files.items()})
+        """Masks by label or class, by the rule of :func:`.meaning.truth_of`."""
+        return read_masks(self.files, self.threshold, self.meaning)
 
     def hash(self) -> str:
-        """Of the file alone, or with labels and threshold where there are any."""
-        if list(self.files) == [FOREGROUND] and self.threshold is None:
-            return file_hash(self.files[FOREGROUND])
-        parts: Sequence[str] = [part for label, path in sorted(self.files.items()) for part in (label, file_hash(path))]
-        return text_hash(*parts, str(self.threshold))
+        """Of the file alone, or with labels, threshold and declarations where there are any."""
+        return hash_masks({label: file_hash(path) for label, path in self.files.items()}, self.threshold, self.meaning)
+
+
+def read_masks(sources: Mapping[str, Path | bytes], threshold: int | None, meaning: Meaning | None) -> Truth:
+    """Masks from files or their bytes, by label.
+
+    Raises:
+        ImageError: a file is refused, or holds an id or a colour that is not declared; the message says where the
+            declaration is to be found.
+    """
+    from pipelines.images import OWN_FOLDER, load_mask
+
+    colours = meaning.colours if meaning and threshold is None else None
+    keep = meaning is not None and meaning.keep_indices
+    try:
+        return truth_of({label: load_mask(source, OWN_FOLDER, threshold, colours, keep_indices=keep)
+                         for label, source in sources.items()}, meaning)  # fmt: skip
+    except ImageFormatError as error:
+        if meaning is None or "declare" not in error.message:
+            raise
+        paths = [source.name for source in sources.values() if isinstance(source, Path)]
+        message = error.message.replace("The mask holds", f"{paths[0]!r} holds") if len(paths) == 1 else error.message
+        raise ImageFormatError(message, f"{error.cure} Declarations are in {meaning.where}.") from error
+
+
+def hash_masks(hashes: Mapping[str, str], threshold: int | None, meaning: Meaning | None) -> str:
+    """sha256 of masks: that of a lone file as it is, or with labels, threshold and declarations where there are any.
+
+    Args:
+        hashes: label → sha256 of the bytes.
+        threshold: as declared.
+        meaning: as declared.
+    """
+    if list(hashes) == [FOREGROUND] and threshold is None and meaning is None:
+        return hashes[FOREGROUND]
+    parts = [part for label, digest in sorted(hashes.items()) for part in (label, digest)]
+    return text_hash(*parts, str(threshold), *([meaning.key()] if meaning else []))
 
 
 def mask_file_fault(path: Path, size: tuple[int, int], root: Path) -> Fault | None:
     """Why a mask file does not fit a picture of ``(H, W)``, by its header alone."""
-    name = str(path.relative_to(root))
+    return mask_fault(str(path.relative_to(root)), lambda: header_size(path), size)
+
+
+def mask_fault(name: str, header: Callable[[], tuple[int, int]], size: tuple[int, int]) -> Fault | None:
+    """Why a mask does not fit a picture.
+
+    Args:
+        name: of the mask, for messages.
+        header: gives its ``(H, W)``, or raises DatasetError.
+        size: ``(H, W)`` of the picture.
+    """
     try:
-        other = header_size(path)
+        other = header()
     except DatasetError as error:
         return f"{name} is refused: {error.message}", f"{error.cure} Or remove it from the dataset."
     if other == size:
@@ -77,8 +121,8 @@ def mask_file_fault(path: Path, size: tuple[int, int], root: Path) -> Fault | No
     return reason, f"{turned}Masks are never resized: make it again at the picture's size."
 
 
-def header_size(path: Path) -> tuple[int, int]:
-    """``(H, W)`` of a file, upright, by its header.
+def header_size(path: Path | bytes) -> tuple[int, int]:
+    """``(H, W)`` of a file or its bytes, upright, by the header.
 
     Raises:
         DatasetError: it is no picture, or cannot be opened.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks.metrics import boundary, detection, overlap, soft
-from benchmarks.metrics.metric import Components, Family, Metric, as_target, measure_all, measure_failed
+from benchmarks.metrics import boundary, classes, curve, detection, overlap, presence, salient, soft
+from benchmarks.metrics.case import Case, Classes, as_target
+from benchmarks.metrics.classes import class_metrics
+from benchmarks.metrics.curve import iou_curve_of
+from benchmarks.metrics.metric import Components, Family, Metric, measure_all, measure_failed
 from benchmarks.metrics.region import Region
 
-__all__ = ["METRICS", "Components", "Family", "Metric", "Region", "as_target", "measure_all", "measure_failed"]
+__all__ = ["METRICS", "Case", "Classes", "Components", "Family", "Metric", "Region", "as_target", "class_metrics",
+           "iou_curve_of", "measure_all", "measure_failed"]  # fmt: skip
 
-_ALL = (*overlap.METRICS, *boundary.METRICS, *soft.METRICS, *detection.METRICS)
+_MODULES = (overlap, presence, boundary, soft, detection, classes, curve, salient)
+_ALL = [metric for module in _MODULES for metric in module.METRICS]
 METRICS: dict[str, Metric] = {m.name: m for m in sorted(_ALL, key=lambda metric: metric.name.endswith("_pos"))}
 """Name → metric; the positive-only variants come last."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from benchmarks.metrics.boundary import iou, is_positive
-from benchmarks.metrics.metric import Components, Family, Soft, image_mean, share
-from benchmarks.metrics.region import Box, Region
+from benchmarks.metrics.case import Case
+from benchmarks.metrics.metric import Components, Family, image_mean, share
+from benchmarks.metrics.region import Box
 
 
 def _area(box: Box) -> int:
     return max(0, box[2] - box[0]) * max(0, box[3] - box[1])
 
 
-def compare(pred: Region, target: Region, soft: Soft | None) -> dict[str, int]:
+def compare(case: Case) -> dict[str, int]:
     """Areas of the intersection and the union of the two boxes, and whether there is a target."""
-    a, b = pred.box, target.box
+    a, b = case.pred.box, case.target.box
     both = _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
     return {"intersection": both, "union": _area(a) + _area(b) - both, "positive": int(_area(b) > 0)}
 

@@ -9,15 +9,15 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.metrics.case import Case, Classes, Soft
 from benchmarks.metrics.region import Bits, Region
 from benchmarks.statistics import Combine, ratio
-from pipelines.errors import ContractError, UsageError
+from pipelines.errors import UsageError
 from pipelines.types import Mask
 
 Components = Mapping[str, Any]
 """What is stored of one image, JSON-ready: numbers by name, or lists of numbers where a metric is a curve."""
 
-Soft = npt.NDArray[np.floating[Any]]
 Term = float | tuple[float, ...]
 Direction = Literal["higher", "lower"]
 Needs = Literal["mask", "soft"]
@@ -29,24 +29,27 @@ class Family:
 
     Attributes:
         name: under which the components are stored.
-        compare: (prediction, target, probability map or None) → components.
+        compare: what it counts of an image, JSON-ready; None where it has nothing to say, such as without classes.
         positive: components → whether the target has foreground.
     """
 
     name: str
-    compare: Callable[[Region, Region, Soft | None], dict[str, Any]]
+    compare: Callable[[Case], dict[str, Any] | None]
     positive: Callable[[Components], bool]
+
+    def components(self, case: Case) -> dict[str, Any]:
+        """Of one image: what was counted, marked where the pipeline failed; empty where there is nothing to say."""
+        found = self.compare(case) or {}
+        return {**found, "failed": 1} if found and case.failed else found
 
     def measure(self, pred: Mask | Bits, target: Mask | Bits | Region, ignore: Mask | Bits | None = None,
                 soft: Soft | None = None) -> dict[str, Any]:  # fmt: skip
         """Components of one image; arguments as for :func:`measure_all`."""
-        truth = as_target(target, ignore)
-        return self.compare(truth.side(pred), truth, checked_soft(soft, truth))
+        return self.components(Case.of(pred, target, ignore, soft))
 
     def failed(self, target: Mask | Bits | Region, ignore: Mask | Bits | None = None) -> dict[str, Any]:
         """Components of an image on which the pipeline failed: those of an empty mask, marked as wrong in any case."""
-        truth = as_target(target, ignore)
-        return {**self.compare(truth.side(None), truth, None), "failed": 1}
+        return self.components(Case.of_failed(target, ignore))
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Metric:
 
     def per_image(self, pred: Mask | Bits | Soft | None, target: Mask | Bits | Region,
                   ignore: Mask | Bits | None = None, soft: Soft | None = None) -> dict[str, Any]:  # fmt: skip
-        """Components of one image.
+        """Components of one image; empty where the family has nothing to say, such as of classes that nobody names.
 
         Args:
             pred: mask ``(H, W)``; for a metric that needs "soft" also the probability map itself; None = it failed.
@@ -92,8 +95,7 @@ class Metric:
         if pred is None:
             return self.family.failed(target, ignore)
         if self.needs == "soft" and soft is None and np.issubdtype(pred.dtype, np.floating):
-            truth = as_target(target, ignore)
-            return self.family.compare(truth.side(None), truth, checked_soft(cast(Soft, pred), truth))
+            return self.family.components(Case.of(None, target, ignore, cast(Soft, pred)))
         return self.family.measure(cast(Mask, pred), target, ignore, soft)
 
     def value(self, components: Components) -> float | None:
@@ -106,8 +108,8 @@ class Metric:
         return np.array([top for top, _ in terms], np.float64), np.array([bottom for _, bottom in terms], np.float64)
 
     def reduce(self, rows: Iterable[Components]) -> float | None:
-        """The figure over images, or None where it has no denominator."""
-        numerators, denominators = self.columns(rows)
+        """The figure over images, or None where it has no denominator; rows that are empty have no say."""
+        numerators, denominators = self.columns(components for components in rows if components)
         if not len(numerators):
             return None
         value = float(self.combine(numerators.sum(axis=0), denominators.sum(axis=0)))
@@ -115,6 +117,7 @@ class Metric:
 
     def count(self, rows: Iterable[Components]) -> int:
         """How many images have a say in the figure."""
+        rows = [components for components in rows if components]
         return sum(bool(np.any(denominator)) for denominator in self.columns(rows)[1])
 
     def function(self, preds: Sequence[Mask | Bits | Soft | None], targets: Sequence[Mask | Bits | Region],
@@ -153,14 +156,22 @@ def image_mean(name: str, what: str, family: Family, value: Callable[[Components
     def every(c: Components) -> tuple[Term, Term]:
         return (value(c), 1.0) if defined(c) else (0.0, 0.0)
 
-    def positive(c: Components) -> tuple[Term, Term]:
-        return every(c) if family.positive(c) else (0.0, 0.0)
-
     return (
         Metric(name, f"Mean over images of {what}.", direction, (0.0, 1.0), needs, family, every),
-        Metric(f"{name}_pos", f"Mean over the images with a target of {what}.", direction, (0.0, 1.0), needs, family,
-               positive),
-    )  # fmt: skip
+        positive_mean(f"{name}_pos", what, family, value, direction=direction, needs=needs, defined=defined),
+    )
+
+
+def positive_mean(name: str, what: str, family: Family, value: Callable[[Components], float], *,
+                  direction: Direction = "higher", needs: Needs = "soft",
+                  defined: Callable[[Components], bool] = bool,
+                  limits: tuple[float, float] = (0.0, 1.0)) -> Metric:  # fmt: skip
+    """A mean over the images whose target has foreground; arguments as for :func:`image_mean`, and the range."""
+
+    def terms(c: Components) -> tuple[Term, Term]:
+        return (value(c), 1.0) if family.positive(c) and defined(c) else (0.0, 0.0)
+
+    return Metric(name, f"Mean over the images with a target of {what}.", direction, limits, needs, family, terms)
 
 
 def share(name: str, title: str, direction: Direction, family: Family, among: Callable[[Components], bool],
@@ -174,59 +185,41 @@ def share(name: str, title: str, direction: Direction, family: Family, among: Ca
 
 
 def measure_all(metrics: Iterable[Metric], pred: Mask | Bits, target: Mask | Bits | Region,
-                ignore: Mask | Bits | None = None, soft: Soft | None = None) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Components of one image by family, each family counted once.
+                ignore: Mask | Bits | None = None, soft: Soft | None = None, *, classes: Classes | None = None,
+                absent: Sequence[bool] = ()) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Components of one image by family, each family counted once; one with nothing to say is left out.
 
     Args:
         metrics: whose families are wanted.
-        pred: bool ``(H, W)``, or uint8 that holds 0 and 1 alone.
+        pred: bool ``(H, W)``, or uint8 that holds 0 and 1 alone: the union of all classes.
         target: likewise, or a `Region` that is kept while predictions change.
         ignore: likewise: pixels taken out of both sides, or None.
         soft: foreground probability, float ``(H, W)``; the mask itself where there is none.
+        classes: both sides class by class; None where the pipeline knows no classes or the dataset names none.
+        absent: one per text that is said not to be in the picture: whether something was predicted for it.
 
     Raises:
-        ContractError: what was predicted is no mask or map of the target's size.
-        UsageError: the target or the ignore mask is none.
+        ContractError: what was predicted is no mask or map of the target's size, or of no class of the dataset.
+        UsageError: the target or the ignore mask is none, or of no class of the dataset.
     """
-    truth = as_target(target, ignore)
-    found, chances = truth.side(pred), checked_soft(soft, truth)
-    return {name: family.compare(found, truth, chances) for name, family in _families(metrics).items()}
+    return _measured(metrics, Case.of(pred, target, ignore, soft, classes=classes, absent=absent))
 
 
-def measure_failed(metrics: Iterable[Metric], target: Mask | Bits | Region,
-                   ignore: Mask | Bits | None = None) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Components of an image on which the pipeline failed: it counts as wrong, whatever the target."""
-    truth = as_target(target, ignore)
-    return {name: family.failed(truth) for name, family in _families(metrics).items()}
+def measure_failed(metrics: Iterable[Metric], target: Mask | Bits | Region, ignore: Mask | Bits | None = None, *,
+                   classes: Classes | None = None, absent: int = 0) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Components of an image on which the pipeline failed: it counts as wrong, whatever the target.
 
-
-def _families(metrics: Iterable[Metric]) -> dict[str, Family]:
-    return {metric.family.name: metric.family for metric in metrics}
-
-
-def as_target(target: Mask | Bits | Region, ignore: Mask | Bits | None = None) -> Region:
-    """A target that is checked and remembers what was counted; one that is kept already holds its ignore mask."""
-    if not isinstance(target, Region):
-        return Region.of(target, ignore)
-    if ignore is not None:
-        raise UsageError("A target that is kept came with a second ignore mask.", "Give it to Region.of.")
-    return target
-
-
-def checked_soft(soft: Soft | None, target: Region) -> Soft | None:
-    """The map as it is: never resized, stretched or clipped.
-
-    Raises:
-        ContractError: another size than the target's, no floats, or values outside [0, 1].
+    Args:
+        metrics: whose families are wanted.
+        target: as for :func:`measure_all`.
+        ignore: likewise.
+        classes: likewise; what it says was predicted is not looked at.
+        absent: how many texts are said not to be in the picture.
     """
-    if soft is None:
-        return None
-    if soft.shape != target.bits.shape or not np.issubdtype(soft.dtype, np.floating):
-        raise ContractError(
-            f"The soft map must be float {target.bits.shape}, got {soft.dtype} {soft.shape}.",
-            "Bring it up to the image's own size first.",
-        )
-    low, high = float(soft.min()), float(soft.max())
-    if not (low >= 0 and high <= 1):  # so written, NaN is caught too
-        raise ContractError(f"The soft map holds values from {low:g} to {high:g}.", "Give probabilities, not logits.")
-    return soft
+    return _measured(metrics, Case.of_failed(target, ignore, classes=classes, absent=absent))
+
+
+def _measured(metrics: Iterable[Metric], case: Case) -> dict[str, dict[str, Any]]:
+    families = {metric.family.name: metric.family for metric in metrics}
+    found = {name: family.components(case) for name, family in families.items()}
+    return {name: components for name, components in found.items() if components}

@@ -9,12 +9,13 @@ from functools import partial
 
 import cv2
 
-from benchmarks.metrics.metric import Components, Family, Metric, Soft, Term, image_mean, share
-from benchmarks.metrics.region import Region
+from benchmarks.metrics.case import Case
+from benchmarks.metrics.metric import Components, Family, Metric, Term, image_mean, share
 
 
-def compare(pred: Region, target: Region, soft: Soft | None) -> dict[str, int]:
+def compare(case: Case) -> dict[str, int]:
     """Counts of true and false positives and negatives."""
+    pred, target = case.pred, case.target
     wrong = int(cv2.norm(pred.bits, target.bits, cv2.NORM_L1))  # on 0 and 1: where they differ, with no array between
     tp = (pred.area + target.area - wrong) // 2
     fp, fn = pred.area - tp, target.area - tp
@@ -69,14 +70,6 @@ def _reached(threshold: float, c: Components) -> bool:
     return iou(c) >= threshold
 
 
-def _is_negative(c: Components) -> bool:
-    return not is_positive(c)
-
-
-def _alarmed(c: Components) -> bool:
-    return bool(c["fp"] > 0 or c.get("failed"))
-
-
 METRICS = (
     *image_mean("miou", "the IoU of the foreground", OVERLAP, iou),
     Metric("iou_pooled", "IoU of the pixels of all images together; large images dominate.", "higher", (0.0, 1.0),
@@ -88,6 +81,4 @@ METRICS = (
           _missed),
     *(share(f"success@{t}", f"Share of the images with a target whose IoU is at least {t}.", "higher", OVERLAP,
             is_positive, partial(_reached, t)) for t in (0.5, 0.75, 0.9)),
-    share("false_alarm_rate", "Share of the images without a target in which something is predicted.", "lower", OVERLAP,
-          _is_negative, _alarmed),
 )  # fmt: skip

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.metrics.outline import Outline
 from pipelines.errors import ContractError, UsageError, WorkbenchError
 from pipelines.types import Mask
 
@@ -54,23 +55,24 @@ class Region:
             )
         return cls(bits * counted, counted == 0)
 
-    def side(self, mask: Mask | Bits | None) -> Region:
-        """What a pipeline predicted where this is the target; None is a mask with nothing in it.
+    def side(self, mask: Mask | Bits | None, *, what: str = "predicted mask",
+             error: type[WorkbenchError] = ContractError) -> Region:  # fmt: skip
+        """A mask to be held against this target, without the pixels to ignore; None is one with nothing in it.
 
-        Raises:
-            ContractError: another size, another type, or values that are no mask.
+        Args:
+            mask: as for :meth:`of`.
+            what: how an error calls it.
+            error: what is raised where it has another size, another type, or values that are no mask.
         """
-        pred = Region.of(
-            np.zeros(self.bits.shape, np.bool_) if mask is None else mask, what="predicted mask", error=ContractError
-        )
-        if pred.bits.shape != self.bits.shape:
-            raise ContractError(
-                f"The predicted mask is {pred.bits.shape} and the target {self.bits.shape}.",
+        side = Region.of(np.zeros(self.bits.shape, np.bool_) if mask is None else mask, what=what, error=error)
+        if side.bits.shape != self.bits.shape:
+            raise error(
+                f"The {what} is {side.bits.shape} and the target {self.bits.shape}.",
                 "Return masks at the image's own size; a target is never resized.",
             )
         if self.ignore is None:
-            return pred
-        return Region(np.where(self.ignore, np.uint8(0), pred.bits), self.ignore)
+            return side
+        return Region(np.where(self.ignore, np.uint8(0), side.bits), self.ignore)
 
     @cached_property
     def pixels(self) -> int:
@@ -97,6 +99,11 @@ class Region:
         if inside.size:
             band[y0:y1, x0:x1] = cv2.subtract(inside, eroded(inside, band_width(self.bits.shape)))
         return band
+
+    @cached_property
+    def outline(self) -> Outline:
+        """Where the mask changes."""
+        return Outline.of(self.bits)
 
     @cached_property
     def band_area(self) -> int:

@@ -8,14 +8,15 @@ import cv2
 import numpy as np
 
 from benchmarks.metrics.boundary import is_positive
-from benchmarks.metrics.metric import Components, Family, Soft, image_mean
-from benchmarks.metrics.region import Region
+from benchmarks.metrics.case import Case
+from benchmarks.metrics.metric import Components, Family, image_mean
 
 
-def compare(pred: Region, target: Region, soft: Soft | None) -> dict[str, Any]:
+def compare(case: Case) -> dict[str, Any]:
     """Sum of abs(p - G) over the pixels that count, and their number; p is the mask itself where there is no map."""
+    target, soft = case.target, case.soft
     if soft is None:
-        error = cv2.norm(pred.bits, target.bits, cv2.NORM_L1)
+        error = cv2.norm(case.pred.bits, target.bits, cv2.NORM_L1)
     else:
         errors = np.abs(soft.astype(np.result_type(soft, np.float32), copy=False) - target.bits)
         error = float(errors.sum(dtype=np.float64, where=True if target.ignore is None else ~target.ignore))

@@ -30,6 +30,7 @@ class Contest:
         call_peer: does it once, on the same input.
         equal: whether both give the same result; asked before anything is timed.
         goal: the least ratio that is wanted, or None.
+        most_rounds: no more are held, where a call takes seconds; None for as many as are asked for.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Contest:
     call_peer: Call
     equal: Callable[[], bool]
     goal: float | None = None
+    most_rounds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def measure(contest: Contest, rounds: int, seed: int = 0) -> Row:
         reason = "the outputs differ, so that a ratio would mean nothing"
         return Row(*about, met=None if contest.goal is None else False, equal_outputs=False, status="unequal",
                    reason=reason)  # fmt: skip
+    rounds = min(rounds, contest.most_rounds or rounds)
     ours, peer = _blocks(contest, rounds, seed)
     ratios = [b / a for a, b in zip(ours, peer, strict=True)]
     ratio = median(ratios)

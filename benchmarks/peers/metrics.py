@@ -1,4 +1,4 @@
-"""Binary IoU against the coin project's formula, torchmetrics' class and an `evaluate`-style mean IoU."""
+"""Metrics against peers: here binary IoU against the coin project, torchmetrics and an `evaluate`-style mean IoU."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.metrics import METRICS
-from benchmarks.peers import seed
+from benchmarks.peers import curves, masks, outlines, seed
 from benchmarks.peers.interleave import Contest, Row
-from pipelines.types import Mask
+from benchmarks.peers.masks import Pair
 
 SIZES = {512: 4, 2048: 1}
 """Side of the square masks → pairs in one call."""
 
 TOLERANCE = 1e-5  # torchmetrics divides at single precision
 OURS = "METRICS['miou'].function"
-Pair = tuple[Mask, Mask]
 
 
 def contests(sizes: dict[int, int] = SIZES) -> Iterator[Contest | Row]:
-    """One contest a peer and size.
+    """One contest a peer and size: binary IoU, then the curve over thresholds, then outlines.
 
     Args:
-        sizes: side of the masks in pixels → pairs in one call.
+        sizes: side of the masks in pixels → pairs in one call of binary IoU; the others take one pair.
     """
     for side, number in sizes.items():
-        pairs = [_pair(side, index) for index in range(number)]
+        pairs = [masks.pair(side, index) for index in range(number)]
         name = f"binary IoU, {side} px"
         yield _contest(name, "coin project", 5, pairs, _seed_iou(pairs))
         if importlib.util.find_spec("torchmetrics"):
@@ -39,6 +37,8 @@ def contests(sizes: dict[int, int] = SIZES) -> Iterator[Contest | Row]:
             reason = "torchmetrics is not installed. pip install 'segmentation-workbench[peers]'"
             yield Row(name, OURS, "torchmetrics BinaryJaccardIndex", 25, status="unavailable", reason=reason)
         yield _contest(name, "evaluate-style mean_iou", 150, pairs, _evaluate_iou(pairs))
+        yield from curves.contests(side)
+        yield from outlines.contests(side)
 
 
 def _contest(name: str, peer: str, goal: float, pairs: list[Pair], peer_iou: Callable[[], list[float]]) -> Contest:
@@ -50,17 +50,6 @@ def _contest(name: str, peer: str, goal: float, pairs: list[Pair], peer_iou: Cal
         return bool(np.allclose(np.array(each, np.float64), peer_iou(), rtol=0, atol=TOLERANCE))
 
     return Contest(name, OURS, peer, lambda: miou.function(preds, targets), peer_iou, equal, goal)
-
-
-def _pair(side: int, index: int) -> Pair:
-    """Coins on a table, and the same coins predicted a little off; the same at every call."""
-    chance = np.random.default_rng(index)
-    target, pred = np.zeros((2, side, side), np.uint8)
-    for _ in range(12):
-        x, y, radius = (int(v) for v in chance.uniform([0, 0, side / 30], [side, side, side / 8]))
-        cv2.circle(target, (x, y), radius, (1,), -1)
-        cv2.circle(pred, (x + side // 60, y), round(radius * 1.05), (1,), -1)
-    return pred.astype(np.bool_), target.astype(np.bool_)
 
 
 def _seed_iou(pairs: list[Pair]) -> Callable[[], list[float]]:

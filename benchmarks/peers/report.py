@@ -42,7 +42,7 @@ def measured(only: str | None, rounds: int, screen: Console) -> list[Row]:
 def document(rows: Sequence[Row]) -> dict[str, Any]:
     """What ``--json`` prints."""
     stamp = environment("cpu")
-    stamp["packages"] |= versions(["torchmetrics"])
+    stamp["packages"] |= versions(["torchmetrics", "faster-coco-eval"])
     stamp["threads"] = 1
     return {"schema_version": SCHEMA_VERSION, "environment": stamp, "rows": [row.to_json() for row in rows]}
 

@@ -355,11 +355,14 @@ def test_broken(case: str, tmp_path: Path) -> None:
     [
         ("", "not a name or a path"),
         ("a\0b", "not a name or a path"),
-        ("hf:owner/name", "datasets of the kind 'hf' cannot be opened. Supported: coins"),
+        ("hf:nonsense", "names no dataset of the hub, and no folder. Write hf:OWNER/NAME"),
+        ("hf:", "names no dataset of the hub"),
+        ("hf-stream:a/b/c/d", "names no dataset of the hub"),
+        ("s3://bucket/x", "datasets of the kind 's3' cannot be opened. Supported: coins"),
         ("https://example.org/x.zip", "of the kind 'https'"),
         ("coin", "There is no dataset 'coin'. Did you mean 'coins'"),
         ("no/such/folder", "There is no dataset 'no/such/folder'"),
-        (__file__, "is a file. Give the folder"),
+        (__file__, "is a file of no known kind. Give the folder"),
         ("x" * 5000, "cannot be opened"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -100,29 +101,32 @@ def voc(root: Path, items: list[Item]) -> Path:
     return root
 
 
-def rows(root: Path, items: list[Item]) -> object:
+def rows(items: list[Item]) -> object:
     from datasets import Dataset as Rows
     from datasets import Image
 
-    pairs = folder(root / "pairs", items)
     columns = {
-        "image": [str(pairs / "images" / f"{name}{path.suffix}") for name, path, _ in items],
-        "mask": [str(pairs / "masks" / f"{name}.png") for name, _, _ in items],
+        "image": [{"bytes": path.read_bytes(), "path": path.name} for _, path, _ in items],
+        "mask": [{"bytes": png(mask), "path": None} for _, _, mask in items],
         "id": [name for name, _, _ in items],
     }
     return Rows.from_dict(columns).cast_column("image", Image()).cast_column("mask", Image())
 
 
+def png(mask: Mask) -> bytes:
+    file = io.BytesIO()
+    PILImage.fromarray(mask.view(np.uint8) * np.uint8(255)).save(file, "PNG")
+    return file.getvalue()
+
+
 def saved(root: Path, items: list[Item]) -> Path:
-    rows(root, items).save_to_disk(root / "saved")  # type: ignore[attr-defined]
-    shutil.rmtree(root / "pairs")  # what is saved stands for itself
+    rows(items).save_to_disk(root / "saved")  # type: ignore[attr-defined]
     return root / "saved"
 
 
 def parquet(root: Path, items: list[Item]) -> Path:
     (root / "parquet").mkdir(parents=True)
-    rows(root, items).to_parquet(str(root / "parquet" / "train.parquet"))  # type: ignore[attr-defined]
-    shutil.rmtree(root / "pairs")
+    rows(items).to_parquet(str(root / "parquet" / "train.parquet"))  # type: ignore[attr-defined]
     return root / "parquet"
 
 

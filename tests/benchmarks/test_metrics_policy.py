@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.metrics import METRICS, Classes, Region, class_metrics, measure_all, measure_failed
+from benchmarks.metrics import METRICS, Region, measure_all, measure_failed
 from pipelines.errors import ContractError, UsageError
 from pipelines.types import Prediction
 

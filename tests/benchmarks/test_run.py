@@ -99,17 +99,21 @@ def test_without_masks_quality_is_null_and_the_rest_is_there(bench: Run, photogr
     shutil.rmtree(photographs / "masks")
     done = bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK, "--export", "png,rgba,crop:out")
     row = only_row(done)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert (row["miou"], row["miou_ci"], row["scored"], row["n"]) == (None, None, 0, 6)
     assert all(metric["value"] is None for metric in row["metrics"].values())
     assert row["latency_ms"]["n"] == 6
-    assert len(list((tmp_path / "out").rglob("*.png"))) == 18
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 24
 
 
 def test_exports_are_the_prediction(bench: Run, photographs: Path, tmp_path: Path) -> None:
-    bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK, "--export", "png,rgba,crop:out")
+    every = "png,soft,rgba,crop,coco,yolo,voc:out"
+    done = bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK, "--export", every)
+    assert done.returncode == 0, done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("bright: png 12 files, soft "))
+    assert "coco 7 files, yolo 13 files, voc 20 files; out/00-bright/manifest.json says what they are." in line
     (folder,) = (tmp_path / "out").iterdir()
-    mask = cv2.imread(str(folder / "png" / "p3.png"), cv2.IMREAD_UNCHANGED)
+    mask = cv2.imread(str(folder / "png" / "masks" / "p3.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(mask, cv2.imread(str(photographs / "masks" / "p3.png"), cv2.IMREAD_UNCHANGED))
     picture = cv2.imread(str(photographs / "images" / "p3.png"))
     cut_out = cv2.imread(str(folder / "rgba" / "p3.png"), cv2.IMREAD_UNCHANGED)

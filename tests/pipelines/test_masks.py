@@ -283,3 +283,42 @@ def test_masks_are_turned_as_pictures_are(orientation):
     turned = IDS[:: -1 if rows else 1, :: -1 if columns else 1]
     check(saved(IDS, exif=exif), turned.T if orientation > 4 else turned)
     check(paletted(IDS, VOC, exif=exif), turned.T if orientation > 4 else turned)
+
+
+TABLE = {(0, 0, 0): 0, (255, 0, 0): 7, (0, 0, 200): 300}
+
+
+def test_declared_colours_give_declared_ids():
+    expected = np.array([0, 7, 300])[IDS]
+    check(saved(COLOURS[IDS]), expected, np.uint16, colours=TABLE)
+    check(saved(COLOURS[IDS] * (IDS == 1)[..., None]), (IDS == 1) * 7, colours={**TABLE, (0, 0, 200): 9})
+    rgba = np.dstack([COLOURS[IDS], (IDS > 0) * np.uint8(255)])
+    check(saved(rgba), expected, np.uint16, colours=TABLE)
+    check(paletted(IDS, COLOURS.tobytes()), expected, np.uint16, colours=TABLE)
+    check(paletted(IDS, COLOURS.tobytes()), IDS, colours=TABLE, keep_indices=True)
+    check(paletted(IDS, VOC), IDS, colours=TABLE)  # a palette that tools put under any ids
+    check(paletted(IDS, VOC), np.array([0, 5, 4])[IDS], colours={(0, 0, 0): 0, (128, 0, 0): 5, (0, 128, 0): 4})
+    check(saved(IDS), IDS, colours=TABLE)
+    check(saved(IDS * np.uint8(100)), IDS, colours={(0, 0, 0): 0, (100,) * 3: 1, (200,) * 3: 2})
+
+
+def test_an_index_of_void_is_void_whatever_its_colour():
+    edges = IDS + 0
+    edges[4, 4:30] = 255
+    table = {(0, 0, 0): 0, (255, 0, 0): 1, (0, 0, 200): 2, (224, 224, 192): 255}
+    check(paletted(edges, COLOURS.tobytes() + bytes(759)), edges, colours=table)
+
+
+def test_colours_that_are_not_declared():
+    for data in (saved(COLOURS[IDS]), paletted(IDS, COLOURS.tobytes())):
+        with pytest.raises(ImageFormatError, match=r"the colour \(0, 0, 200\), which is not declared"):
+            load_mask(data, colours={(0, 0, 0): 0, (255, 0, 0): 1})
+    with pytest.raises(ImageFormatError, match="lossy"):
+        load_mask(saved(COLOURS[IDS], "JPEG"), colours=TABLE)
+    with pytest.raises(ImageFormatError, match="half-transparent"):
+        load_mask(saved(np.dstack([COLOURS[IDS], np.full_like(IDS, 90)])), colours=TABLE)
+    for wrong in ({(0, 0, 256): 1}, {(0, 0, 0): -1}, {(0, 0, 0): 65536}):
+        with pytest.raises(ParameterError, match="out of bounds"):
+            load_mask(saved(IDS), colours=wrong)
+    with pytest.raises(ParameterError, match="exclude each other"):
+        load_mask(saved(IDS), threshold=128, colours=TABLE)

@@ -25,6 +25,11 @@ def case(seed: int) -> tuple[Map, Mask]:
     return soft.astype(np.float32 if seed % 3 else np.float64), target
 
 
+def digest(soft: Map, target: Mask) -> list[float]:
+    """Whether a case was made again as it was: its size, the sum of its map, and the pixels of its target."""
+    return [*soft.shape, float(soft.sum(dtype=np.float64)), int(target.sum())]
+
+
 def _shape(chance: np.random.Generator, seed: int) -> tuple[int, int]:
     height, width = (int(side) for side in chance.integers(2, 64, 2))
     if seed % 13 == 5:

@@ -13,8 +13,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from cases import COUNT, case
+from cases import COUNT, case, digest
 
 
 def values(soft: Any, target: Any) -> dict[str, float | None]:
@@ -37,11 +36,6 @@ def values(soft: Any, target: Any) -> dict[str, float | None]:
         "adaptive_f": f["adp"],
     }
     return {name: float(value) if math.isfinite(value) else None for name, value in found.items()}
-
-
-def digest(soft: Any, target: Any) -> list[float]:
-    """Whether a case was made again as it was: its size, the sum of its map, and the pixels of its target."""
-    return [*soft.shape, float(soft.sum(dtype=np.float64)), int(target.sum())]
 
 
 def main() -> None:
