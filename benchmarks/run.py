@@ -57,10 +57,8 @@ def run(
 
     The same command resumes an interrupted run; a finished one prints its stored rows.
     """
-    from benchmarks import plan, runner, specs, table
-    from benchmarks.leaderboard import document
+    from benchmarks import plan, specs
     from benchmarks.records import Protocol
-    from benchmarks.store import RunStore, run_folder
 
     if list_:
         return _list(as_json=as_json)
@@ -74,6 +72,16 @@ def run(
     manifest, samples = plan.plan(request)
     for note in () if quiet else samples.notes:
         console(to_stderr=True).print(note, markup=False)
+    return _execute(manifest, samples, exports, out, fresh=fresh, quiet=quiet, as_json=as_json)
+
+
+def _execute(manifest: RunManifest, samples: Dataset, exports: tuple[tuple[str, ...], Path] | None, out: Path, *,
+             fresh: bool, quiet: bool, as_json: bool) -> int:  # fmt: skip
+    """Do what is not done yet, write what was asked for, and print."""
+    from benchmarks import runner, table
+    from benchmarks.leaderboard import document
+    from benchmarks.store import RunStore, run_folder
+
     store = RunStore(run_folder(out, manifest.run_id, fresh=fresh))
     manifest = manifest.model_copy(update={"run_id": store.folder.name})
     with table.progress(console(quiet=quiet, to_stderr=True), len(samples)) as report:

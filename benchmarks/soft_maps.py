@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.file_names import file_name
 from benchmarks.store import replace_bytes
 from pipelines.errors import DatasetError
 
@@ -43,14 +44,14 @@ class SoftMaps:
         stored = (folder / FOLDER).rglob("*.png") if (folder / FOLDER).is_dir() else ()
         self.left = room_mb * 1e6 - sum(path.stat().st_size for path in stored)
 
-    def keep(self, name: str, soft: npt.NDArray[np.floating[Any]]) -> str | None:
-        """Store a map ``(H, W)``; its path below the folder, or None where there is no room for it."""
+    def keep(self, sample_id: str, soft: npt.NDArray[np.floating[Any]]) -> str | None:
+        """Store the map ``(H, W)`` of a sample; its path below the folder, or None where there is no room for it."""
         if self.left <= 0:
             return None
         data = cv2.imencode(".png", levels(soft), QUICK)[1].tobytes()
         if len(data) > self.left:
             return None
-        path = self.folder / FOLDER / f"{name}.png"
+        path = self.folder / FOLDER / f"{file_name(sample_id)}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         self.left -= len(data)
         replace_bytes(path, data)

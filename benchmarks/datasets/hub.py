@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets.dataset import Dataset, Problem, Stream
+from benchmarks.datasets.hub_bytes import Cell, Homes, RowRefusedError
 from benchmarks.datasets.hub_load import Wanted, explained, features_of, load_splits, parse_spec, quiet, saved_folder
-from benchmarks.datasets.hub_rows import Cell, Columns, RowRefusedError, columns_of, named, sample_of
+from benchmarks.datasets.hub_rows import Columns, columns_of, named, sample_of
 from benchmarks.datasets.imagefolder import class_names
 from benchmarks.datasets.paths import shown
 from benchmarks.datasets.sample import Sample
@@ -39,7 +40,7 @@ class Table:
         data: ``datasets.Dataset`` or ``IterableDataset``, its pictures not decoded.
         columns: what they are for.
         settings: of ``dataset.yaml``.
-        homes: folders that a path in a cell may lie in.
+        homes: where a path in a cell may lead.
         split: what a row's split is if it names none; None = none.
         where: what messages call a row, before its number.
     """
@@ -47,7 +48,7 @@ class Table:
     data: Any
     columns: Columns
     settings: Settings
-    homes: tuple[Path, ...]
+    homes: Homes
     split: str | None
     where: str
 
@@ -91,7 +92,7 @@ def _table(data: Any, name: str, columns: Columns, settings: Settings, wanted: W
     for column in columns.pictures:
         data = data.cast_column(column, datasets.Image(decode=False))
     caches = Path(datasets.config.HF_DATASETS_CACHE), Path(huggingface_hub.constants.HF_HUB_CACHE)
-    homes = (wanted.folder.resolve(), *caches) if wanted.folder else caches
+    homes = Homes((wanted.folder.resolve(), *caches)) if wanted.folder else Homes(caches, wanted.name)
     split = name if name and (several or wanted.split) else None
     return Table(data, columns, settings, homes, split, f"split {name} row" if split and several else "row")
 
@@ -166,15 +167,7 @@ def _paths(view: Any, table: Table) -> list[str | None]:
 
     batches = view.with_format("arrow").iter(batch_size=VALUES_AT_ONCE)
     found = (compute.struct_field(batch[table.columns.image], "path").to_pylist() for batch in batches)
-    return [_path_below(path, table.homes) for batch in found for path in batch]
-
-
-def _path_below(path: str | None, homes: tuple[Path, ...]) -> str | None:
-    """Path of a picture below the dataset's folder, as far as the row tells it."""
-    if not path:
-        return None
-    inside = next((home for home in homes if Path(path).is_relative_to(home)), None)
-    return Path(path).relative_to(inside).as_posix() if inside else Path(path).name
+    return [table.homes.below(path) for batch in found for path in batch]
 
 
 def _stream(table: Table) -> Iterator[Sample]:
@@ -191,13 +184,13 @@ def _stream(table: Table) -> Iterator[Sample]:
         except StopIteration:
             return
         except Exception as error:  # whatever the reader of the files raises
-            raise explained(error, Wanted(table.settings.name, table.homes[0])) from error
+            raise explained(error, Wanted(table.settings.name, table.homes.folders[0])) from error
         yield _streamed(table, i, row)
 
 
 def _streamed(table: Table, i: int, row: Mapping[str, Any]) -> Sample:
     where, values = f"row {i}", {column: row[column] for column in table.columns.values}
-    path = _path_below((row[table.columns.image] or {}).get("path"), table.homes)
+    path = table.homes.below((row[table.columns.image] or {}).get("path"))
     cells = {column: partial(_held, row[column]) for column in table.columns.pictures}
     try:
         return _sample(table, values, cells, where, named(values, path) or f"{i:06}")

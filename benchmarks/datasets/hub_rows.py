@@ -1,15 +1,15 @@
-"""Rows of a table of Hugging Face ``datasets``: which columns are pictures and masks, and where their bytes lie."""
+"""Rows of a table of Hugging Face ``datasets``: which columns are pictures and masks, and the sample of each."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
+from benchmarks.datasets.hub_bytes import Blob, Cell, Homes, RowRefusedError, cell_bytes
 from benchmarks.datasets.meaning import Meaning
 from benchmarks.datasets.paths import shown
 from benchmarks.datasets.prompts import COLUMNS, Asked, parse_asked
@@ -17,10 +17,6 @@ from benchmarks.datasets.sample import FOREGROUND, Sample, Truth
 from benchmarks.datasets.settings import Settings, parse_threshold
 from benchmarks.datasets.targets import hash_masks, header_size, mask_fault, read_masks
 from pipelines.errors import DatasetError, ImageError
-from pipelines.types import Image
-
-Cell = Callable[[], Any]
-"""Gives ``{"bytes": ..., "path": ...}`` or None."""
 
 PICTURE_NAMES = ("image", "img", "picture", "photo", "pixel_values")
 MASK_NAMES = (
@@ -28,14 +24,6 @@ MASK_NAMES = (
     "ground_truth", "groundtruth", "target", "alpha",
 )  # fmt: skip
 READ = frozenset({"id", "file_name", "group", "split", "mask_threshold", *COLUMNS})
-
-
-class RowRefusedError(Exception):
-    """A row that is not used; holds the reason and the cure."""
-
-    def __init__(self, reason: str, cure: str) -> None:
-        super().__init__(reason)
-        self.reason, self.cure = reason, cure
 
 
 @dataclass(frozen=True)
@@ -108,61 +96,6 @@ def _holds_values(name: str, feature: Any) -> bool:
     return name in COLUMNS
 
 
-def cell_bytes(cell: Any, homes: tuple[Path, ...]) -> bytes:
-    """The file that a cell holds, or names.
-
-    Args:
-        cell: ``{"bytes": ..., "path": ...}``.
-        homes: folders that a path may lie in.
-
-    Raises:
-        RowRefusedError: it holds nothing, or a path that is not opened.
-        ImageError: the file cannot be read.
-    """
-    from pipelines.images import OWN_FOLDER
-    from pipelines.images.source import read_source
-
-    data, path = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (None, None)
-    if data is not None:
-        return bytes(data)
-    if not path:
-        raise RowRefusedError("it holds no bytes", "Write the picture into the row, or remove the row.")
-    if "::" in path or "://" in path:
-        raise RowRefusedError(f"{shown(path)} is an address or inside of an archive",
-                              "Save the dataset with save_to_disk, which puts the bytes into the rows.")  # fmt: skip
-    file = (homes[0] / path) if homes else Path(path)
-    if not any(file.resolve().is_relative_to(home.resolve()) for home in homes):
-        raise RowRefusedError(f"{shown(path)} lies outside of the dataset's folder and of the cache",
-                              "Save the dataset with save_to_disk, which puts the bytes into the rows.")  # fmt: skip
-    return read_source(file, OWN_FOLDER)[1]
-
-
-@dataclass(frozen=True)
-class Blob:
-    """The bytes of one cell, fetched at each use."""
-
-    cell: Cell
-    homes: tuple[Path, ...]
-    where: str
-
-    def read(self) -> bytes:
-        """The bytes; raises DatasetError where there are none."""
-        try:
-            return cell_bytes(self.cell(), self.homes)
-        except RowRefusedError as refused:
-            raise DatasetError(f"{self.where}: {refused.reason}.", refused.cure) from refused
-
-    def hash(self) -> str:
-        """sha256 of the bytes."""
-        return hashlib.sha256(self.read()).hexdigest()
-
-    def image(self) -> Image:
-        """The picture, ``uint8 (H, W, 3)``; raises ImageError."""
-        from pipelines.images import OWN_FOLDER, load_image
-
-        return load_image(self.read(), OWN_FOLDER)
-
-
 @dataclass(frozen=True)
 class MaskBlobs:
     """Masks of one row, by label."""
@@ -181,7 +114,7 @@ class MaskBlobs:
 
 
 def sample_of(values: Mapping[str, Any], cells: Mapping[str, Cell], columns: Columns, settings: Settings,
-              homes: tuple[Path, ...], where: str, name: str, split: str | None) -> Sample:  # fmt: skip
+              homes: Homes, where: str, name: str, split: str | None) -> Sample:  # fmt: skip
     """The sample of one row, its masks' sizes checked by their headers.
 
     Args:
@@ -189,7 +122,7 @@ def sample_of(values: Mapping[str, Any], cells: Mapping[str, Cell], columns: Col
         cells: column of pictures → its cell.
         columns: what they are for.
         settings: of ``dataset.yaml``.
-        homes: folders that a path in a cell may lie in.
+        homes: where a path in a cell may lead.
         where: the row, for messages.
         name: its id.
         split: of a row that names none.
@@ -227,7 +160,7 @@ def _assembled(values: Mapping[str, Any], size: tuple[int, int], picture: Blob, 
     )
 
 
-def _size(cell: Any, homes: tuple[Path, ...]) -> tuple[int, int]:
+def _size(cell: Any, homes: Homes) -> tuple[int, int]:
     if cell is None:
         raise RowRefusedError("it has no picture", "Add the picture, or remove the row.")
     try:
@@ -236,7 +169,7 @@ def _size(cell: Any, homes: tuple[Path, ...]) -> tuple[int, int]:
         raise RowRefusedError(f"its picture is refused: {error.message.rstrip('.')}", error.cure) from error
 
 
-def _masks(cells: Mapping[str, Cell], columns: Columns, homes: tuple[Path, ...],
+def _masks(cells: Mapping[str, Cell], columns: Columns, homes: Homes,
            size: tuple[int, int]) -> dict[str, str]:  # fmt: skip
     """Label → column of the masks that the row has, each of the picture's size."""
     found = {}
@@ -250,7 +183,7 @@ def _masks(cells: Mapping[str, Cell], columns: Columns, homes: tuple[Path, ...],
     return found
 
 
-def _check_mask(column: str, cell: Any, homes: tuple[Path, ...], size: tuple[int, int]) -> None:
+def _check_mask(column: str, cell: Any, homes: Homes, size: tuple[int, int]) -> None:
     try:
         fault = mask_fault(shown(column), partial(header_size, cell_bytes(cell, homes)), size)
     except ImageError as error:

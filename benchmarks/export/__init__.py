@@ -12,12 +12,12 @@ from benchmarks.datasets import Dataset, Sample
 from benchmarks.export.coco import COCO
 from benchmarks.export.format import Categories, Format, Item, Plan, Writer, category, category_names, foreground
 from benchmarks.export.manifest import ExportManifest, FormatEntry, provenance, read_manifest, write_manifest
-from benchmarks.export.names import file_name
 from benchmarks.export.originals import Originals
 from benchmarks.export.pictures import CROP, PNG, RGBA, SOFT
 from benchmarks.export.staging import Staging, check_ours, recover
 from benchmarks.export.voc import VOC
 from benchmarks.export.yolo import YOLO
+from benchmarks.file_names import file_name
 from benchmarks.records import Configuration, RunManifest, SampleRecord
 from benchmarks.store import Lock, RecordIndex, RunStore
 from pipelines.errors import DatasetError

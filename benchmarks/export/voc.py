@@ -11,9 +11,9 @@ from PIL import Image as PILImage
 
 from benchmarks import rle
 from benchmarks.export.format import Format, Item, Plan
-from benchmarks.export.names import file_name
 from benchmarks.export.originals import Originals, png
 from benchmarks.export.staging import Staging
+from benchmarks.file_names import file_name
 from pipelines.errors import UsageError
 from pipelines.images.colour_table import voc_colours
 

@@ -16,6 +16,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from benchmarks.datasets import Dataset, open_dataset
+from benchmarks.datasets.hub_bytes import Blob, Homes
 from pipelines.errors import DatasetError
 
 HERE = Path(__file__).parents[2]
@@ -218,3 +219,49 @@ def test_a_stream_holds_no_rows(tmp_path: Path) -> None:
                          timeout=100, env={**os.environ, "PYTHONPATH": str(HERE)})  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert float(run.stdout.split("growth")[1]) < 15
+
+
+OWN = "hf://datasets/owner/name@0123abc/train/images/p0.png"
+
+
+@pytest.mark.parametrize(
+    ("address", "own", "below"),
+    [
+        (OWN, True, "train/images/p0.png"),
+        (f"zip://images/p0.png::{OWN}", True, "images/p0.png"),
+        ("hf://datasets/owner/name/p0.png", True, "p0.png"),
+        ("hf://datasets/owner/names@1/p0.png", False, "p0.png"),
+        ("hf://datasets/owner/name@1/../../other/set/p0.png", False, "../../other/set/p0.png"),
+        ("hf://owner/name/p0.png", False, "hf://owner/name/p0.png"),
+        ("https://example.org/p0.png", False, "https://example.org/p0.png"),
+        ("file:///etc/passwd", False, "file:///etc/passwd"),
+        (f"simplecache::{OWN}", False, "simplecache"),
+        (f"zip://a::zip://b::{OWN}", False, "a"),
+    ],
+)
+def test_addresses_lead_into_the_own_repository_alone(address: str, own: bool, below: str) -> None:
+    homes = Homes((), "owner/name")
+    assert homes.own(address) == own
+    assert homes.below(address) == below
+    assert not Homes(()).own(address)
+
+
+def test_a_picture_at_an_address_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder(tmp_path, 1)
+    wanted: list[str] = []
+
+    def fetch(address: str, mode: str) -> Any:
+        wanted.append(address)
+        if "p0" not in address:
+            raise OSError("no such file")
+        return (tmp_path / "images" / "p0.png").open(mode)
+
+    monkeypatch.setattr("fsspec.open", fetch)
+    homes = Homes((), "owner/name")
+    blob = Blob(lambda: {"bytes": None, "path": OWN}, homes, "row 0")
+    np.testing.assert_array_equal(blob.image(), np.full((20, 30, 3), 40, np.uint8))
+    with pytest.raises(DatasetError, match=r"row 0: .* cannot be fetched \(no such file\)"):
+        Blob(lambda: {"bytes": None, "path": OWN.replace("p0", "p1")}, homes, "row 0").image()
+    with pytest.raises(DatasetError, match="outside of the dataset's repository"):
+        Blob(lambda: {"bytes": None, "path": "https://example.org/p0.png"}, homes, "row 0").image()
+    assert len(wanted) == 2  # nobody else was asked
