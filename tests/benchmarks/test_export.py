@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import specs
+from benchmarks import file_names, specs
 from benchmarks.datasets import Sample
-from benchmarks.export import FORMATS, export, names, originals, yolo
+from benchmarks.export import FORMATS, export, originals, yolo
 from benchmarks.export.staging import LISTING
 from pipelines.errors import DatasetError, RunLockedError, UsageError
 from pipelines.images import OWN_FOLDER, load_image
@@ -253,19 +253,19 @@ HOSTILE = ["../../up", "/etc/passwd", "..", ".", "", "a//b", "a/../../b", "nul\0
 
 
 def test_no_two_ids_share_a_name_and_none_leaves_the_folder() -> None:
-    found = [names.file_name(name) for name in HOSTILE]
+    found = [file_names.file_name(name) for name in HOSTILE]
     assert len(set(found)) == len(HOSTILE)
     for name in found:
         parts = name.split("/")
         assert not {"", ".", ".."} & set(parts)
         assert not any(part.startswith((".", "~", " ")) or part.endswith(" ") for part in parts)
-        assert max(len(part.encode()) for part in parts) <= names.LONGEST_PART
+        assert max(len(part.encode()) for part in parts) <= file_names.LONGEST_PART
         assert name.isprintable()
 
 
 @pytest.mark.parametrize("name", ["a", "sub/b.v2", "crop/01", "a b", "ünï", "IMG_0001 (1)", "x.png", "#1"])
 def test_an_id_that_came_from_a_file_is_its_name(name: str) -> None:
-    assert names.file_name(name) == name
+    assert file_names.file_name(name) == name
 
 
 def test_hostile_ids_stay_below_the_folder(tmp_path: Path) -> None:
