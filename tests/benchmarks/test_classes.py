@@ -187,6 +187,6 @@ def test_a_soft_map_that_is_gone_is_said(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).random((30, 30)).astype(np.float32)
     assert kept.keep("deep/a", noise * 0) == "soft/deep/a.png"
     assert kept.keep("b", noise) is None
-    assert kept.keep("../../out", noise[:1, :1] * 0) == "soft/%2E./%2E./out.png"  # ids of a hub may be anything
+    assert kept.left == soft_maps.SoftMaps(tmp_path, 1e-4).left  # what an earlier process stored counts
+    assert soft_maps.SoftMaps(tmp_path, 1).keep("../../out", noise) == "soft/%2E./%2E./out.png"  # ids may be anything
     assert not (tmp_path.parent / "out.png").exists()
-    assert kept.left < soft_maps.SoftMaps(tmp_path, 1e-4).left + 1
