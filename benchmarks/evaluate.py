@@ -50,6 +50,7 @@ class Outcome:
         stages_ms: parts of the latency by name.
         texts: what was asked for; empty where the pipeline reads no text.
         absent: for each text that is said not to be in the picture, whether something was found.
+        absent_error: what went wrong while asking for these, or None.
     """
 
     sample: Sample
@@ -61,6 +62,7 @@ class Outcome:
     stages_ms: dict[str, float]
     texts: tuple[str, ...] = ()
     absent: tuple[bool, ...] = ()
+    absent_error: str | None = None
 
     def found(self) -> Found | None:
         """What is measured against the target; None where the pipeline failed."""
@@ -111,23 +113,33 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
             stages = {name: seconds * 1e3 for name, seconds in pipeline.clock.seconds.items()}
             soft = soft_map(call.evidence)
             _check_labels(call.prediction, texts)
-            absent = false_alarms(pipeline, image, sample.absent) if reads_text else ()
         except MemoryError:
             raise  # says nothing of the image: it is to be tried again where there is more memory
         except Exception as error:  # whatever a pipeline does wrong is a record of that image, never the end of the run
             yield Outcome(sample, None, None, None, f"{type(error).__name__}: {error}", ms, {}, texts)
             continue
         ms["latency"] = call.latency_ms
-        yield Outcome(sample, call.prediction, call.foreground, soft, None, ms, stages, texts, absent)
+        alarms = false_alarms(pipeline, image, sample.absent if texts else ())
+        yield Outcome(sample, call.prediction, call.foreground, soft, None, ms, stages, texts, *alarms)
 
 
-def false_alarms(pipeline: Pipeline, image: Image, absent: tuple[str, ...]) -> tuple[bool, ...]:
-    """Whether a pipeline finds what is not in the picture, text by text, in a call that no clock sees."""
+def false_alarms(pipeline: Pipeline, image: Image, absent: tuple[str, ...]) -> tuple[tuple[bool, ...], str | None]:
+    """Whether a pipeline finds what is not in the picture, text by text, in a call that no clock sees.
+
+    Returns:
+        The finds, and what went wrong, or None. A call that fails answers each question wrongly; what was found of
+        that which is in the picture stays.
+    """
     if not absent:
-        return ()
-    prediction = pipeline.predict([image], [Prompt(absent)])[0]
-    _check_labels(prediction, absent)
-    return tuple(bool(prediction.foreground(label).any()) for label in range(len(absent)))
+        return (), None
+    try:
+        prediction = pipeline.predict([image], [Prompt(absent)])[0]
+        _check_labels(prediction, absent)
+        return tuple(bool(prediction.foreground(label).any()) for label in range(len(absent))), None
+    except MemoryError:
+        raise
+    except Exception as error:  # as of the call that counts
+        return (True,) * len(absent), f"{type(error).__name__}: {error}"
 
 
 def _check_labels(prediction: Prediction, texts: Sequence[str]) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.metrics import METRICS, Metric, class_metrics
+from benchmarks.metrics.classes import CLASSES
 from benchmarks.records import Configuration, MetricValue, Row, RunManifest, SampleRecord, Throughput, Timing
 from benchmarks.statistics import FEW_GROUPS, GroupSums, percentiles
+
+MOST_INTERVALS = 100
+"""Classes with an interval: each takes a bootstrap of its own."""
 
 HEADLINES = ("miou", "iou_pooled", "dice", "precision", "recall", "boundary_iou", "miss_rate")
 
@@ -23,10 +27,7 @@ class Tally:
         self.n = self.scored = self.errors = self.soft_maps = self.with_soft = 0
         self.first_error: str | None = None
         self.metrics = {name: Sums(metric) for name, metric in METRICS.items()}
-        self.classes = {
-            name: {kind: Sums(metric) for kind, metric in metrics.items()}
-            for name, metrics in (class_metrics(class_names) if class_names else {}).items()
-        }
+        self.classes = ClassSums(class_names)
 
     def add(self, record: SampleRecord) -> None:
         """Take in one record."""
@@ -37,13 +38,9 @@ class Tally:
         self.soft_maps += record.soft_map is not None
         if record.components is not None:
             self.scored += 1
-            for sums in (*self.metrics.values(), *(s for kinds in self.classes.values() for s in kinds.values())):
+            self.classes.add(record)
+            for sums in self.metrics.values():
                 sums.add(record)
-
-    @property
-    def knows_classes(self) -> bool:
-        """Whether any image was judged by class."""
-        return any(sums.groups.n for kinds in self.classes.values() for sums in kinds.values())
 
 
 class Sums:
@@ -64,6 +61,38 @@ class Sums:
             return MetricValue(value=None, ci=None, n=0)
         found = self.groups.interval(seed=seed, combine=self.metric.combine, limits=self.metric.range)
         return MetricValue(value=self.groups.value(self.metric.combine), ci=found.ends, n=found.n)
+
+
+class ClassSums:
+    """The sums of the figures of all classes by group, added together.
+
+    Args:
+        names: classes of the dataset.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.metrics = class_metrics(names) if names else {}
+        self.flat = [(name, kind, metric) for name, kinds in self.metrics.items() for kind, metric in kinds.items()]
+        self.groups = GroupSums()
+
+    def add(self, record: SampleRecord) -> None:
+        """Take in one record; one that was not judged by class says nothing."""
+        components = (record.components or {}).get(CLASSES.name)
+        if components is not None and self.flat:
+            tops, bottoms = zip(*(metric.terms(components) for _, _, metric in self.flat), strict=True)
+            self.groups.add(record.group, tops, bottoms)
+
+    def values(self, seed: int) -> dict[str, dict[str, MetricValue]] | None:
+        """Class → kind → figure, with intervals for the first 100 classes; None where no image was judged by class."""
+        if not self.groups.n:
+            return None
+        found: dict[str, dict[str, MetricValue]] = {name: {} for name in self.metrics}
+        for index, (name, kind, metric) in enumerate(self.flat):
+            sums = self.groups.column(index)
+            told = index < MOST_INTERVALS * len(self.metrics[name])
+            ci = sums.interval(seed=seed, limits=metric.range).ends if told else None
+            found[name][kind] = MetricValue(value=sums.value(), ci=ci, n=sums.n)
+        return found
 
 
 def row(manifest: RunManifest, configuration: Configuration, records: Iterable[SampleRecord], timing: Timing | None,
@@ -102,12 +131,11 @@ def row(manifest: RunManifest, configuration: Configuration, records: Iterable[S
 
 def _quality(tally: Tally, seed: int) -> dict[str, Any]:
     metrics = {name: sums.value(seed) for name, sums in tally.metrics.items()}
-    classes = {name: {kind: sums.value(seed) for kind, sums in kinds.items()} for name, kinds in tally.classes.items()}
     return {
         **{name: metrics[name].value for name in HEADLINES},
         "miou_ci": metrics["miou"].ci,
         "metrics": metrics,
-        "classes": classes if tally.knows_classes else None,
+        "classes": tally.classes.values(seed),
     }
 
 

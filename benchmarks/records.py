@@ -146,6 +146,7 @@ class SampleRecord(Record):
         texts: what was asked for, where the pipeline reads text; the label of an instance is an index into it.
         classes: the dataset's class of each text; None where any text is no class.
         absent: for each text that is said not to be in the picture, whether something was found.
+        absent_error: what went wrong while asking for these, which then count as found; or None.
         instances: the predicted masks.
         mask_sha256: of the packed union mask.
         ms: milliseconds; `latency` from decoded array to mask, `decode` and `metric` beside it.
@@ -164,6 +165,7 @@ class SampleRecord(Record):
     texts: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
     absent: tuple[bool, ...] = ()
+    absent_error: str | None = None
     instances: tuple[Instance, ...] = ()
     mask_sha256: str | None = None
     ms: dict[str, float]
@@ -189,7 +191,7 @@ class Timing(Record):
         decode_ms: mean over these images, not part of the latency.
         overhead_ms: mean of the latency that is in no stage.
         throughputs: one a batch size.
-        peak_memory_mb: of the process ("host") and of torch's allocator ("device"), 10**6 bytes.
+        peak_memory_mb: of the process ("host") and of torch's allocator ("device"), 10**6 bytes, before scoring.
         resumed: whether part of the images had been scored by a process before.
     """
 

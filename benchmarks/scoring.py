@@ -68,6 +68,7 @@ def score(outcomes: Iterable[Outcome], scoring: Scoring) -> Iterator[SampleRecor
             texts=outcome.texts,
             classes=scoring.classes_of(outcome.texts),
             absent=outcome.absent,
+            absent_error=outcome.absent_error,
             instances=_instances(outcome.prediction),
             mask_sha256=_mask_hash(outcome.foreground),
             ms=_rounded(ms),
@@ -101,8 +102,10 @@ def components(sample: Sample, found: Found | None, texts: tuple[str, ...], scor
 
 
 def class_masks(found: Iterable[tuple[int, Mask]], classes: Sequence[str], truth: Truth,
-                names: tuple[str, ...]) -> Classes:  # fmt: skip
+                names: tuple[str, ...]) -> Classes | None:  # fmt: skip
     """Both sides by class: the union of the predicted masks of all texts that stand for a class, and its target.
+
+    None where the target has foreground of no class: nobody can be right or wrong about that.
 
     Args:
         found: label and mask of each instance.
@@ -110,11 +113,15 @@ def class_masks(found: Iterable[tuple[int, Mask]], classes: Sequence[str], truth
         truth: the target masks.
         names: classes of the dataset.
     """
+    targets = {name: mask for name, mask in truth.masks.items() if name in names}
+    others = [mask for name, mask in truth.masks.items() if name not in names]
+    if any((mask & ~rle.union(mask.shape, targets.values())).any() for mask in others):
+        return None
     preds: dict[str, Mask] = {}
     for label, mask in found:
         name = classes[label]
         preds[name] = preds[name] | mask if name in preds else mask
-    return Classes(names, preds, {name: mask for name, mask in truth.masks.items() if name in names})
+    return Classes(names, preds, targets, frozenset(classes))
 
 
 def _instances(prediction: Prediction | None) -> tuple[Instance, ...]:
@@ -129,7 +136,7 @@ def _mask_hash(mask: Mask | None) -> str | None:
 
 
 def sample_key(sample: Sample, prompt: Prompt, configuration: Configuration, sources: Mapping[str, str]) -> str:
-    """Hash of everything that decides the quality of one record: a known key is never done again."""
+    """Hash of what decides one record beside the key of its run: a known key is never done again."""
     parts: list[Any] = [sample.id, sample.group, sample.image_hash, sample.target_hash, prompt.to_json(), sample.absent]
     parts += [configuration.pipeline, configuration.params, configuration.device]
     parts += [configuration.weights_from, dict(sources)]
@@ -142,7 +149,8 @@ def rescored(store: RunStore, configuration: Configuration, dataset: Dataset,
     """Records with their components counted again from what was predicted, in the order of the dataset.
 
     Masks are stored exactly, so what is counted on masks comes out the same. Probabilities are stored at 8 bit: curves
-    over the 256 thresholds come out the same too, other metrics of the probability within what a level makes.
+    over the 256 thresholds come out the same too, other metrics of the probability within what a level makes. Where
+    the map of an image was not kept, what was counted on it stays as it was recorded.
 
     Args:
         store: of the run.
@@ -154,11 +162,16 @@ def rescored(store: RunStore, configuration: Configuration, dataset: Dataset,
         DatasetError: a soft map is gone or damaged.
     """
     index = store.index(configuration.id)
+    of_maps = {metric.family.name for metric in scoring.metrics if metric.needs == "soft"}
     for sample in dataset:
         record = index.get(sample.id)
         if record:
             found = _stored(record, store.folder / configuration.id)
-            yield record.model_copy(update={"components": components(sample, found, record.texts, scoring)})
+            counted = components(sample, found, record.texts, scoring)
+            if counted and record.soft and not record.soft_map:
+                known = {name: c for name, c in (record.components or {}).items() if name in of_maps}
+                counted = {name: c for name, c in counted.items() if name not in of_maps} | known
+            yield record.model_copy(update={"components": counted})
 
 
 def _stored(record: SampleRecord, folder: Path) -> Found | None:
@@ -166,5 +179,5 @@ def _stored(record: SampleRecord, folder: Path) -> Found | None:
     if record.error is not None:
         return None
     masks = [(instance.label, rle.decode(instance.mask)) for instance in record.instances]
-    soft = probabilities(read_levels(folder / record.soft_map)) if record.soft_map else None
+    soft = probabilities(read_levels(folder / record.soft_map, record.size)) if record.soft_map else None
     return Found(masks, rle.union(record.size, (mask for _, mask in masks)), soft, record.absent)

@@ -41,31 +41,33 @@ class SoftMaps:
 
     def __init__(self, folder: Path, room_mb: float) -> None:
         self.folder = folder
-        stored = (folder / FOLDER).rglob("*.png") if (folder / FOLDER).is_dir() else ()
-        self.left = room_mb * 1e6 - sum(path.stat().st_size for path in stored)
+        for torn in (folder / FOLDER).rglob(".*.png.*"):  # what a kill left of one that was being written
+            torn.unlink()
+        self.left = room_mb * 1e6 - sum(path.stat().st_size for path in (folder / FOLDER).rglob("*.png"))
 
     def keep(self, sample_id: str, soft: npt.NDArray[np.floating[Any]]) -> str | None:
         """Store the map ``(H, W)`` of a sample; its path below the folder, or None where there is no room for it."""
-        if self.left <= 0:
-            return None
-        data = cv2.imencode(".png", levels(soft), QUICK)[1].tobytes()
-        if len(data) > self.left:
-            return None
         path = self.folder / FOLDER / f"{file_name(sample_id)}.png"
+        if path.is_file():  # of an image whose record a kill took
+            self.left += path.stat().st_size
+        data = cv2.imencode(".png", levels(soft), QUICK)[1].tobytes() if self.left > 0 else b""
+        if not 0 < len(data) <= self.left:
+            path.unlink(missing_ok=True)
+            return None
         path.parent.mkdir(parents=True, exist_ok=True)
         self.left -= len(data)
         replace_bytes(path, data)
         return str(path.relative_to(self.folder))
 
 
-def read_levels(path: Path) -> Levels:
-    """A stored map, ``uint8 (H, W)``.
+def read_levels(path: Path, size: tuple[int, int]) -> Levels:
+    """A stored map, ``uint8 (H, W)``, of the size that its record says.
 
     Raises:
         DatasetError: it is gone or damaged.
     """
     data = np.frombuffer(path.read_bytes(), np.uint8) if path.is_file() else np.empty(0, np.uint8)
     found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    if found is None or found.ndim != 2 or found.dtype != np.uint8:
+    if found is None or found.shape != size or found.dtype != np.uint8:
         raise DatasetError(f"The soft map {path} is gone or damaged.", "Run again with --fresh.")
     return np.asarray(found, np.uint8)

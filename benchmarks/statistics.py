@@ -23,7 +23,7 @@ FEWEST_FOR_BCA = 8
 """With fewer groups the resamples do not reach as far as the figure may: two groups give three of them."""
 
 MOST_GROUPS = 4096
-"""More groups are joined at random into so many."""
+"""More groups are joined at random into so many at most: names decide, so that some places stay empty."""
 
 DRAWS_AT_ONCE = 1 << 17
 """Draws that are held at once: they stay in the cache of the processor, and memory is level."""
@@ -101,7 +101,7 @@ def interval(numerators: npt.ArrayLike, denominators: npt.ArrayLike, groups: Seq
 class GroupSums:
     """Numerators and denominators of a figure, summed by group, image after image.
 
-    Memory is level: beyond 4,096 groups, groups are joined at random into 4,096, as their names decide. What is
+    Memory is level: beyond 4,096 groups, groups are joined at random into as many at most, as names decide. What is
     resampled is then a random group of groups, which leaves the interval as wide as it is (Wolter, Introduction to
     Variance Estimation, 2007, chapter 2) and makes it 2 % uncertain at most.
     """
@@ -110,6 +110,7 @@ class GroupSums:
         self.places: dict[Any, int] = {}
         self.joined = False
         self.n = 0
+        self.counts: Floats = np.zeros(1)
         self.sums: Floats = np.zeros((0, 2, 1))
         self.scalar = True
 
@@ -124,9 +125,18 @@ class GroupSums:
         terms = np.array([np.ravel(numerator), np.ravel(denominator)], np.float64)
         if not self.places and not self.joined:
             self.sums, self.scalar = np.zeros((16, *terms.shape)), np.ndim(numerator) == 0
+            self.counts = np.zeros(terms.shape[1])
         place = self._place(group)  # which may make new sums
         self.sums[place] += terms
+        self.counts += terms[1] != 0
         self.n += bool(terms[1].any())
+
+    def column(self, index: int) -> GroupSums:
+        """One of k figures that were added together."""
+        one = GroupSums()
+        one.places, one.joined, one.n = self.places, self.joined, int(self.counts[index])
+        one.sums = self.sums[:, :, index : index + 1]
+        return one
 
     def _place(self, group: Any) -> int:
         if self.joined:
@@ -149,7 +159,7 @@ class GroupSums:
     def terms(self) -> tuple[Floats, Floats]:
         """Numerators and denominators of the groups that have a say, ``(groups,)`` or ``(groups, k)`` each.
 
-        In the order of the groups' names, so that figures do not hang on the order in which images came.
+        In the order of the groups' names, so that the order in which images came decides no more than the last bit.
         """
         places = [self.places[group] for group in sorted(self.places, key=str)]
         sums = self.sums if self.joined else self.sums[places]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 from array import array
@@ -149,6 +150,22 @@ def _images_per_second(pipeline: Pipeline, held: Sequence[tuple[Image, Prompt]],
         done += size
     pipeline.clock.synchronise()
     return done / (perf_counter() - start)
+
+
+def peak_of_a_call(
+    pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf, device: str
+) -> dict[str, float | None]:
+    """Peak memory after the warm-up and one call on the largest picture, before anything is scored or stored.
+
+    A stream tells no sizes beforehand: then it is that of the pictures of the warm-up.
+    """
+    if isinstance(samples, Sequence):
+        largest = max(samples, key=lambda sample: math.prod(sample.size))
+        try:
+            timed_call(pipeline, largest.image, prompt_of(largest))
+        except Exception as error:  # as in the warm-up
+            print(f"memory on {largest.id}: {type(error).__name__}: {error}", file=sys.stderr)
+    return peak_memory_mb(device)
 
 
 def peak_memory_mb(device: str) -> dict[str, float | None]:

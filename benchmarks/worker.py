@@ -98,12 +98,12 @@ def work(job: Job, tell: Tell) -> None:
         tell({"event": "start", "done": len(known)})
         deadline = perf_counter() + protocol.budget_s
         first_ms, calls = timing.warm_up(pipeline, job.samples, job.ask)
+        peak = timing.peak_of_a_call(pipeline, job.samples, job.ask, configuration.device)
         log = timing.LatencyLog()
         _record(evaluate.predict(pipeline, job.todo(known), job.ask), log, job, tell)
         for outcome in evaluate.predict(pipeline, _until(deadline, job.done(known)), job.ask):
             log.add(outcome)  # scored by a process before; timed again, since times of two processes do not mix
         tell({"event": "timing"})
-        peak = timing.peak_memory_mb(configuration.device)
         rates = timing.throughputs(pipeline, log.worked, job.ask, protocol.batch_sizes,
                                    max(deadline, perf_counter() + protocol.budget_s / 4))  # fmt: skip
         measured = log.timing(load_s=pipeline.load_s or 0.0, first_ms=first_ms, warm_up=calls, throughputs=rates,

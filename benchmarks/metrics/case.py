@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,11 +27,14 @@ class Classes:
         names: of the dataset, in order.
         preds: class → bool ``(H, W)``; a class that is not in it is predicted nowhere.
         targets: likewise.
+        asked: classes that the pipeline was asked for; None = all. Of the others it is not said that it misses them,
+            but they count as predicted nowhere.
     """
 
     names: tuple[str, ...]
     preds: Mapping[str, Mask]
     targets: Mapping[str, Mask]
+    asked: frozenset[str] | None = None
 
     def checked(self, target: Region) -> Classes:
         """The same without the pixels to ignore.
@@ -46,7 +49,7 @@ class Classes:
         if len(set(self.names)) < len(self.names):
             raise UsageError(f"Classes come twice: {', '.join(self.names)}.", "Name each class once.")
         preds = self._side(self.preds, target, "predicted", ContractError)
-        return Classes(self.names, preds, self._side(self.targets, target, "target", UsageError))
+        return replace(self, preds=preds, targets=self._side(self.targets, target, "target", UsageError))
 
     def _side(self, masks: Mapping[str, Mask], target: Region, kind: str,
               error: type[WorkbenchError]) -> dict[str, Mask]:  # fmt: skip
@@ -97,7 +100,7 @@ class Case:
                   classes: Classes | None = None, absent: int = 0) -> Case:  # fmt: skip
         """An image on which the pipeline failed; predicted masks of `classes` are dropped, `absent` counts texts."""
         truth = as_target(target, ignore)
-        known = None if classes is None else Classes(classes.names, {}, classes.targets).checked(truth)
+        known = None if classes is None else replace(classes, preds={}).checked(truth)
         return cls(truth.side(None), truth, None, known, (True,) * absent, failed=True)
 
     @cached_property

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def compare(case: Case) -> dict[str, int]:
-    """Votes by outcome: one a class of the dataset, or one for the union, and one a text that is said to be absent.
+    """Votes by outcome: one a class that was asked for, or one for the union, and one a text that is said to be absent.
 
     A failed image gives the wrong answer to every question.
     """
@@ -38,7 +38,8 @@ def _votes(case: Case) -> list[tuple[bool, bool]]:
         return [(case.target.area > 0, case.pred.area > 0), *absent]
     there, found = ({name for name, mask in side.items() if mask.any()}
                     for side in (case.classes.targets, case.classes.preds))  # fmt: skip
-    return [*((name in there, name in found) for name in case.classes.names), *absent]
+    asked = case.classes.names if case.classes.asked is None else case.classes.asked
+    return [*((name in there, name in found) for name in sorted(asked)), *absent]
 
 
 def is_positive(c: Components) -> bool:

@@ -28,7 +28,7 @@ def _mae(c: Components) -> float:
 
 
 def _is_defined(c: Components) -> bool:
-    return bool(c["pixels"])
+    return bool(c["pixels"] or c.get("failed"))
 
 
 SOFT = Family("soft", compare, is_positive)

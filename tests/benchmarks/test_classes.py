@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,17 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import soft_maps
+from benchmarks import evaluate, scoring, soft_maps
+from benchmarks.datasets import Truth
+from benchmarks.metrics import METRICS, measure_all
 from benchmarks.records import DatasetRecord, SampleRecord
 from benchmarks.rescore import rescored_rows
 from benchmarks.selection import classes_of
 from benchmarks.store import RunStore
+from pipelines.base import Pipeline
 from pipelines.errors import DatasetError
+from pipelines.types import Evidence, Image, PipelineInfo, Prompt
+from tests.benchmarks.pieces import CONFIGURATION, SlowParams, sample
 from tests.conftest import Run
 
 QUICK = ("--budget-s", "1", "--batch-sizes", "1", "--json", "--out", "runs")
@@ -145,6 +151,33 @@ def test_every_metric_again_without_a_model(bench: Run, coloured: Path, tmp_path
     assert len(json.loads(printed.stdout)["rows"]) == 2
 
 
+@pytest.mark.parametrize("room_mb", ["0", "0.0002"])
+def test_what_was_counted_on_a_map_that_was_not_kept_stays(
+    bench: Run, coloured: Path, tmp_path: Path, room_mb: str
+) -> None:
+    (stored,) = rows(bench("--dataset", str(coloured), "--pipelines", "colour", "--soft-maps-mb", room_mb, *QUICK))
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    kept = [record.soft_map is not None for record in records(tmp_path, "00-colour")]
+    assert any(kept) == (room_mb != "0")
+    assert not all(kept)
+    (again,) = rescored_rows(RunStore(folder), RunStore(folder).manifest())
+    for name in ("mae", "s_measure", "weighted_f", "e_measure"):
+        assert again.metrics[name].n == stored["metrics"][name]["n"] == 4
+        assert again.metrics[name].value == pytest.approx(stored["metrics"][name]["value"], abs=1 / 255)
+    _forget(folder / "00-colour" / "samples.jsonl", "soft")
+    (old,) = rescored_rows(RunStore(folder), RunStore(folder).manifest())
+    assert old.metrics["mae"].n == sum(kept)  # neither map nor count: it says nothing of that image
+    assert old.miou == again.miou
+
+
+def _forget(path: Path, family: str) -> None:
+    """Records as a version wrote them that did not count a family."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        del line["components"][family]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
 def test_scoring_again_refuses_a_dataset_that_changed(bench: Run, coloured: Path, tmp_path: Path) -> None:
     rows(bench("--dataset", str(coloured), "--pipelines", "colour", *QUICK))
     (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
@@ -160,7 +193,7 @@ def test_soft_maps_are_stored_as_levels_and_capped(bench: Run, coloured: Path, t
     for record in records(tmp_path, "00-colour"):
         assert record.soft
         assert record.soft_map is not None
-        found = soft_maps.read_levels(folder / "00-colour" / record.soft_map)
+        found = soft_maps.read_levels(folder / "00-colour" / record.soft_map, record.size)
         picture = cv2.imread(str(coloured / f"images/{record.id}.png")).astype(np.float32) / 255
         maps = [np.clip(picture[..., c] - np.delete(picture, c, axis=2).max(axis=2), 0, 1) for c in (1, 2)]
         assert np.array_equal(found, (np.max(maps, axis=0) * 255).astype(np.uint8))
@@ -182,7 +215,7 @@ def test_a_soft_map_that_is_gone_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"no picture")
     for name in ("x.png", "y.png"):
         with pytest.raises(DatasetError, match="gone or damaged"):
-            soft_maps.read_levels(tmp_path / name)
+            soft_maps.read_levels(tmp_path / name, (30, 30))
     kept = soft_maps.SoftMaps(tmp_path, 1e-4)
     noise = np.random.default_rng(0).random((30, 30)).astype(np.float32)
     assert kept.keep("deep/a", noise * 0) == "soft/deep/a.png"
@@ -190,3 +223,59 @@ def test_a_soft_map_that_is_gone_is_said(tmp_path: Path) -> None:
     assert kept.left == soft_maps.SoftMaps(tmp_path, 1e-4).left  # what an earlier process stored counts
     assert soft_maps.SoftMaps(tmp_path, 1).keep("../../out", noise) == "soft/%2E./%2E./out.png"  # ids may be anything
     assert not (tmp_path.parent / "out.png").exists()
+
+
+def test_a_call_for_what_is_absent_that_fails_costs_the_answers_alone() -> None:
+    class Moody(Pipeline):
+        info = PipelineInfo(name="moody", title="Moody", prompts=frozenset(("text",)))
+        Params = SlowParams
+
+        def _load(self) -> None:
+            """Nothing to load."""
+
+        def _infer(self, images: list[Image], prompts: list[Prompt], params: SlowParams) -> list[Evidence]:
+            if prompts[0].texts == ("ghost",):
+                raise RuntimeError("boo")
+            return [Evidence(image.shape[:2], soft=image[None, ..., 0].astype(np.float32) / 255) for image in images]
+
+    pipeline = Moody()
+    pipeline.load()
+    haunted = replace(sample("a"), absent=("ghost",))
+    (outcome,) = evaluate.predict(pipeline, [haunted], lambda _: Prompt(("bright",)))
+    (found,) = scoring.score([outcome], scoring.Scoring(list(METRICS.values()), lambda s: s.id))
+    assert (found.error, found.absent, found.absent_error) == (None, (True,), "RuntimeError: boo")
+    assert found.components is not None
+    assert found.components["overlap"]["fp"] == found.components["overlap"]["fn"] == 0
+    assert found.components["presence"] == {"tp": 1, "fp": 1, "fn": 0, "tn": 0}
+    assert found.ms["latency"] > 0
+
+
+def test_foreground_of_no_class_is_judged_by_nobody() -> None:
+    wall, red = np.zeros((2, 4, 4), np.bool_)
+    wall[0], red[1] = True, True
+    assert scoring.class_masks([(0, red)], ("red",), Truth({"foreground": wall, "red": red}), ("red",)) is None
+    sides = scoring.class_masks([(0, red)], ("red",), Truth({"foreground": red, "red": red}), ("red", "blue"))
+    assert sides is not None
+    assert (set(sides.targets), sides.asked) == ({"red"}, {"red"})
+    counted = measure_all(METRICS.values(), red, red, classes=sides)["presence"]
+    assert counted == {"tp": 1, "fp": 0, "fn": 0, "tn": 0}  # nobody asked for blue
+
+
+def test_a_key_changes_with_what_is_said_to_be_absent() -> None:
+    keys = {
+        scoring.sample_key(replace(sample("a"), absent=absent), Prompt(), CONFIGURATION, {})
+        for absent in ((), ("x",), ("y",))
+    }
+    assert len(keys) == 3
+
+
+def test_a_map_that_a_kill_left_without_its_record_is_written_again(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).random((90, 100)).astype(np.float32)
+    kept = soft_maps.SoftMaps(tmp_path, 0.015)
+    assert kept.keep("a", noise) is not None
+    (tmp_path / "soft" / ".b.png.123").write_bytes(b"half of")
+    resumed = soft_maps.SoftMaps(tmp_path, 0.015)
+    assert [path.name for path in (tmp_path / "soft").iterdir()] == ["a.png"]
+    assert resumed.keep("a", noise) is not None
+    assert resumed.left == kept.left
+    assert resumed.keep("b", noise) is None

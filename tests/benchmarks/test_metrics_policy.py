@@ -176,3 +176,30 @@ def test_an_argument_is_never_written_into() -> None:
         array.flags.writeable = False
     soft = np.zeros(PART.shape, np.float32)
     assert measure_all(ALL, pred, target, ignore, soft)["overlap"]["tp"] == np.count_nonzero(pred & ~ignore)
+
+
+def test_e3_each_mean_over_all_images_stands_beside_that_over_those_with_a_target() -> None:
+    alarm = [dict(measure_all(ALL, PART, PART)), dict(measure_all(ALL, PART, EMPTY))]
+    for name, metric in METRICS.items():
+        rows = [c[metric.family.name] for c in alarm if metric.family.name in c]
+        if name.endswith("_pos") or not rows or metric.count(rows) < 2 or name in POOLED:
+            continue
+        positive = METRICS[f"{name}_pos"]
+        assert positive.count(rows) == 1, name
+        assert positive.reduce(rows) == pytest.approx(metric.reduce(rows[:1])), name
+
+
+POOLED = ("iou_pooled", "il_mcc")
+"""Sums over all images, to which an empty target adds nothing, or which need both kinds."""
+
+
+def test_a_perfect_mask_reaches_the_end_of_the_range_and_not_its_last_bit_beyond() -> None:
+    for side in range(2, 40):
+        mask = np.zeros((side, side + 1), np.bool_)
+        mask[: side // 2 + 1] = True
+        for name in ("max_f", "adaptive_f"):
+            assert METRICS[name].function([mask], [mask]) <= 1  # type: ignore[operator]
+
+
+def test_e2_a_failed_image_of_which_nothing_counts_is_wrong_too() -> None:
+    assert METRICS["mae"].reduce([measure_failed(ALL, PART, FULL)["soft"]]) == 1
