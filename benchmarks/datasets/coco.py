@@ -136,6 +136,8 @@ def _is_coco(path: Path, root: Path) -> bool:
 def _split_of(path: Path) -> str | None:
     """``train2017`` of ``instances_train2017.json``, ``test`` of ``test.json``, None of ``annotations.json``."""
     stem = path.stem.removeprefix("instances_")
+    if stem == "default":  # CVAT's name for what is in no subset
+        return None
     return stem if stem != path.stem or SPLIT_NAME.match(stem) else None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as PILImage
 
 from benchmarks.datasets import open_dataset
 from benchmarks.datasets.coco import claims, open_coco
@@ -348,3 +349,15 @@ def test_a_list_is_told_of_when_named(tmp_path: Path) -> None:
 
     with pytest.raises(DatasetError, match=r"results.json holds a list of 0 and no COCO"):
         open_coco(str(write_json(tmp_path / "results.json", [])))
+
+
+def test_what_cvat_puts_into_no_subset_is_no_split(tmp_path: Path) -> None:
+    for name in ("images/default", "annotations"):
+        (tmp_path / name).mkdir(parents=True)
+    PILImage.new("RGB", (30, 20)).save(tmp_path / "images/default/a.png")
+    drawn = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[5, 5, 15, 5, 15, 15, 5, 15]], "iscrowd": 0}
+    image = {"id": 1, "width": 30, "height": 20, "file_name": "a.png"}
+    document = {"categories": [{"id": 1, "name": "coin"}], "images": [image], "annotations": [drawn]}
+    (tmp_path / "annotations/instances_default.json").write_text(json.dumps(document))
+    (sample,) = open_dataset(tmp_path)
+    assert (sample.split, int(sample.target().sum())) == (None, 100)  # type: ignore[union-attr]
