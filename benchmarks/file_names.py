@@ -18,15 +18,24 @@ def file_name(sample_id: str) -> str:
     """The path of a sample below a folder, with ``/`` and without extension; no two ids share one.
 
     An id that came from a file is its own path. Anything that would leave the folder, be hidden or break a line of a
-    list is written as %XX, as in addresses; a name that is too long ends in a hash.
+    list is written as %XX, as in addresses; a name that is too long ends in a hash. Ids that differ in upper and lower
+    case alone have names that do too: a file system that ignores case, as those of macOS and Windows, joins them.
     """
     *folders, last = sample_id.split("/")
     # A folder a.png could not stand beside the file of the sample a.
-    parts = [*(_LIKE_A_FILE.sub("%2E", _part(folder)) for folder in folders), _part(last)]
-    name = "/".join(parts)
-    if len(name.encode()) > LONGEST_NAME or max(len(part.encode()) for part in parts) > LONGEST_PART:
+    return _not_too_long([*(_LIKE_A_FILE.sub("%2E", _part(folder)) for folder in folders), _part(last)], "/", sample_id)
+
+
+def folder_name(label: str) -> str:
+    """The name of one folder, or of one file without extension, by the same rules; ``/`` is escaped too."""
+    return _not_too_long([_part(part) for part in label.split("/")], "%2F", label)
+
+
+def _not_too_long(parts: list[str], separator: str, text: str) -> str:
+    name = separator.join(parts)
+    if len(name.encode()) > LONGEST_NAME or max(len(part.encode()) for part in name.split("/")) > LONGEST_PART:
         start = parts[-1].encode()[: LONGEST_PART // 2].decode(errors="ignore").rstrip("%")
-        return f"{start}%-{hashlib.sha256(sample_id.encode(errors='surrogatepass')).hexdigest()[:16]}"
+        return f"{start}%-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"
     return name
 
 

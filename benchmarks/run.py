@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
     from benchmarks.datasets import Dataset
     from benchmarks.records import Row, RunManifest
     from benchmarks.store import RunStore
+    from pipelines.errors import WorkbenchError
 
 app = application()
 
 
 @app.command()
 def run(
-    dataset: Annotated[str, typer.Option(help="coins (embedded), or the path of a folder.")] = "coins",
+    dataset: Annotated[
+        str, typer.Option(help="coins (embedded), a folder, a file (.json, data.yaml), hf:OWNER/NAME or hf-stream:...")
+    ] = "coins",
     pipelines: Annotated[
         str | None, typer.Option(help="NAME[@PRESET][:field=value;field=value],... Default: all.", show_default=False)
     ] = None,
@@ -47,7 +51,8 @@ def run(
         float, typer.Option(min=0, help="Room for the soft maps of each pipeline, from which thresholds can be moved.")
     ] = 1000,
     export: Annotated[
-        str | None, typer.Option(help="Write predictions: png,soft,rgba,crop,coco,yolo,voc:FOLDER.", show_default=False)
+        str | None,
+        typer.Option(help="Write predictions to FOLDER: png,soft,rgba,crop,coco,yolo,voc:FOLDER.", show_default=False),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table and no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
@@ -62,7 +67,7 @@ def run(
 
     if list_:
         return _list(as_json=as_json)
-    exports = specs.parse_export(export)
+    exports = specs.parse_export(export, specs.dataset_folder(dataset) if export else None)
     specs.check_writable(out, "--out")
     sizes = specs.parse_batch_sizes(batch_sizes)
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=sizes, soft_maps_mb=soft_maps_mb)
@@ -77,21 +82,25 @@ def run(
 
 def _execute(manifest: RunManifest, samples: Dataset, exports: tuple[tuple[str, ...], Path] | None, out: Path, *,
              fresh: bool, quiet: bool, as_json: bool) -> int:  # fmt: skip
-    """Do what is not done yet, write what was asked for, and print."""
+    """Do what is not done yet, print, and write what was asked for; a failure of that takes no result away."""
     from benchmarks import runner, table
     from benchmarks.leaderboard import document
     from benchmarks.store import RunStore, run_folder
 
     store = RunStore(run_folder(out, manifest.run_id, fresh=fresh))
     manifest = manifest.model_copy(update={"run_id": store.folder.name})
+    if exports:
+        _check(exports, manifest)
     with table.progress(console(quiet=quiet, to_stderr=True), len(samples)) as report:
         rows = runner.execute(store, manifest, samples, report)
-    if exports:
-        _export(exports, store, manifest, samples, quiet=quiet)
-    if as_json:
-        emit(document(manifest, rows))
     _show(manifest, rows, store, quiet=quiet, to_stderr=as_json)
-    return runner.exit_code(rows, manifest.configurations)
+    failure = _export(exports, store, samples, quiet=quiet) if exports else None
+    if as_json:
+        error = {"error": {"code": failure.code, "message": failure.message, "cure": failure.cure}} if failure else {}
+        emit({**document(manifest, rows), **error})
+    elif failure:
+        raise failure
+    return failure.exit_code if failure else runner.exit_code(rows, manifest.configurations)
 
 
 def _show(manifest: RunManifest, rows: list[Row], store: RunStore, *, quiet: bool, to_stderr: bool) -> None:
@@ -102,15 +111,38 @@ def _show(manifest: RunManifest, rows: list[Row], store: RunStore, *, quiet: boo
     screen.print(f"records: {store.folder}", markup=False)
 
 
-def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, manifest: RunManifest, samples: Dataset, *,
-            quiet: bool) -> None:  # fmt: skip
-    from benchmarks.export import export
+def _check(exports: tuple[tuple[str, ...], Path], manifest: RunManifest) -> None:
+    from benchmarks.export import check
+    from benchmarks.specs import dataset_folder
 
     formats, folder = exports
-    screen = console(quiet=quiet, to_stderr=True)
-    for configuration in manifest.configurations:
-        written = export(folder, formats, configuration, manifest, store, samples)
-        screen.print(f"{configuration.label}: {written}", markup=False, soft_wrap=True)
+    check(folder, formats, manifest.configurations, dataset_folder(manifest.dataset.spec))
+
+
+def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, samples: Dataset, *,
+            quiet: bool) -> WorkbenchError | None:  # fmt: skip
+    """Write the predictions of every pipeline; what ended it, or None."""
+    from benchmarks import table
+    from benchmarks.export import export
+    from pipelines.errors import WorkbenchError
+
+    (formats, folder), manifest = exports, store.manifest()
+    screen, said = console(quiet=quiet, to_stderr=True), set[str]()
+    screen.print(f"exporting {', '.join(formats)} to {folder}", markup=False, soft_wrap=True)
+    try:
+        with table.progress(screen, len(samples)) as report:
+            for one in manifest.configurations:
+                written = export(
+                    folder, formats, one, manifest, store, samples, partial(report, one, {"event": "sample"})
+                )
+                report(one, {"event": "finished"})
+                notes = [f"{name}: {note}" for name, n in written.files.items() if n for note in written.notes[name]]
+                for line in (f"{one.label}: {written}", *(note for note in notes if note not in said)):
+                    screen.print(line, markup=False, soft_wrap=True)
+                said.update(notes)
+    except WorkbenchError as error:
+        return error
+    return None
 
 
 def _list(*, as_json: bool) -> int:

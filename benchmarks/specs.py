@@ -122,11 +122,15 @@ def parse_batch_sizes(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def parse_export(text: str | None) -> tuple[tuple[str, ...], Path] | None:
+def parse_export(text: str | None, source: Path | None = None) -> tuple[tuple[str, ...], Path] | None:
     """Read ``png,coco,crop:FOLDER``.
 
+    Args:
+        text: the value of ``--export``.
+        source: the folder of the dataset, which is never written to.
+
     Raises:
-        UsageError: no folder is named, or nothing can be written there.
+        UsageError: no format or no folder is named, it is that of the dataset, or nothing can be written there.
         UnknownNameError: a format that is not written.
     """
     if text is None:
@@ -137,12 +141,33 @@ def parse_export(text: str | None) -> tuple[tuple[str, ...], Path] | None:
             f"--export {text!r} names no folder.", "Write the formats, a colon and a folder: png,coco:masks."
         )
     formats = tuple(dict.fromkeys(name.strip() for name in names.split(",")))
+    if "" in formats:
+        raise UsageError(f"In --export {text!r} a format is missing before the comma or colon.",
+                         f"Write one or more of {', '.join(EXPORT_FORMATS)}.")  # fmt: skip
     for name in formats:
         if name not in EXPORT_FORMATS:
             raise UnknownNameError("export format", name, EXPORT_FORMATS)
     path = user_path(folder.strip(), "--export")
+    if source and path.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"--export {path} lies in the dataset {source}, of which it would become a part.",
+            "Name a folder outside of it.",
+        )
     check_writable(path, "--export")
     return formats, path
+
+
+def dataset_folder(spec: str) -> Path | None:
+    """The folder that the files of a dataset are in, or None where it is embedded, of the hub, or not there."""
+    from benchmarks.datasets.hub_load import parse_spec
+
+    wanted = parse_spec(spec)
+    if spec == "coins" or (wanted and not wanted.folder):
+        return None
+    path = wanted.folder if wanted and wanted.folder else user_path(spec, "--dataset")
+    if path.is_file():
+        path = path.parent.parent if path.parent.name == "annotations" else path.parent  # as COCO lays them out
+    return path if path.is_dir() else None
 
 
 def user_path(text: str, option: str) -> Path:

@@ -87,11 +87,11 @@ def open_hub(spec: str) -> Dataset | None:
 def _table(data: Any, name: str, columns: Columns, settings: Settings, wanted: Wanted, several: bool) -> Table:
     """A split whose pictures stay bytes; it is named where there are others, or where it was asked for."""
     import datasets
-    import huggingface_hub
+    from huggingface_hub import constants
 
     for column in columns.pictures:
         data = data.cast_column(column, datasets.Image(decode=False))
-    caches = Path(datasets.config.HF_DATASETS_CACHE), Path(huggingface_hub.constants.HF_HUB_CACHE)
+    caches = Path(datasets.config.HF_DATASETS_CACHE), Path(constants.HF_HUB_CACHE)
     homes = Homes((wanted.folder.resolve(), *caches)) if wanted.folder else Homes(caches, wanted.name)
     split = name if name and (several or wanted.split) else None
     return Table(data, columns, settings, homes, split, f"split {name} row" if split and several else "row")

@@ -141,9 +141,9 @@ def _parquet_tables(builder: Any, files: Iterable[str], row_groups_list: Any = N
 def quiet(offline: bool = False) -> Iterator[None]:
     """No progress bars, no telemetry and no log lines of ``datasets`` meanwhile; no network where ``offline``."""
     import datasets
-    import huggingface_hub
+    from huggingface_hub import constants as hub
 
-    hub, config, bars = huggingface_hub.constants, datasets.config, datasets.are_progress_bars_disabled()
+    config, bars = datasets.config, datasets.are_progress_bars_disabled()
     before = datasets.logging.get_verbosity(), hub.HF_HUB_DISABLE_TELEMETRY, hub.HF_HUB_OFFLINE
     with_torch = config.TORCH_AVAILABLE
     datasets.disable_progress_bars()
@@ -163,12 +163,12 @@ def quiet(offline: bool = False) -> Iterator[None]:
 
 def _is_reachable() -> bool:
     """Whether the hub's name resolves: without it ``datasets`` tries for 23 seconds, even for what is in its cache."""
-    import huggingface_hub
+    from huggingface_hub import constants
 
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True  # the proxy resolves it
     try:
-        socket.getaddrinfo(urlsplit(huggingface_hub.constants.ENDPOINT).hostname, 443)
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
     except OSError:
         return False
     return True

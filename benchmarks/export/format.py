@@ -28,7 +28,7 @@ def foreground(record: SampleRecord) -> Mask:
 
 
 class Categories:
-    """Names by number, in the order in which they come: those of the dataset, then what was asked beyond them.
+    """Names by number, in the order in which they come: those of the dataset, then what was found beyond them.
 
     Readers take one line of text, so that a text of several is written as one.
 
@@ -44,15 +44,15 @@ class Categories:
 
     def number(self, name: str) -> int:
         """The number of a category, from 0; a new one for a new name."""
-        written = "".join(c if c.isprintable() else " " for c in name).strip() or "_"
+        written = plain(name) or "_"
         if written != name:
             self.changed[name] = written
         return self._numbers.setdefault(written, len(self._numbers))
 
     @property
     def names(self) -> list[str]:
-        """All names so far, by number."""
-        return list(self._numbers)
+        """All names so far, by number; where nothing was found of anything, the foreground."""
+        return list(self._numbers) or [FOREGROUND]
 
 
 @dataclass
@@ -88,6 +88,11 @@ class Item:
                 yield instance, category
 
 
+def plain(text: str) -> str:
+    """A text in one line, as readers of lists and tables take it."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
 def category_names(record: SampleRecord) -> tuple[str, ...]:
     """What the labels of a record stand for: classes of the dataset, or else the texts, or else the foreground."""
     return record.classes or record.texts or (FOREGROUND,)
@@ -106,25 +111,22 @@ class Plan:
     Attributes:
         configuration: whose predictions they are.
         manifest: of the run.
-        home: the folder of its export.
         records_folder: of the configuration, which soft maps are relative to.
         categories: numbered as they come.
-        tolerance_px: of outlines.
     """
 
     configuration: Configuration
     manifest: RunManifest
-    home: Path
     records_folder: Path
     categories: Categories
-    tolerance_px: float
 
 
 class Writer(Protocol):
     """One format while it is written.
 
     Attributes:
-        notes: what a reader of the files has to know beyond what the format always is, in sentences.
+        notes: what a reader of the files has to know beyond what the format always is, in sentences; where there are
+            none, why.
     """
 
     notes: list[str]
@@ -143,11 +145,9 @@ class Format:
     Attributes:
         holds: what its folder holds, in sentences.
         open: makes a writer into a folder.
-        outlines: whether it holds outlines, so that there is a tolerance to state.
         categories: whether it tells categories apart.
     """
 
     holds: str
     open: Callable[[Staging, Originals, Plan], Writer]
-    outlines: bool = False
     categories: bool = False

@@ -1,4 +1,4 @@
-"""The pictures of an export: the original bytes where every program sees them upright, and an upright PNG elsewhere."""
+"""The pictures of an export: the original bytes where every program sees the same, and a plain PNG elsewhere."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Originals:
 
 
 def picture(sample: Sample) -> tuple[bytes, str]:
-    """The bytes of a picture and their extension: of the file as it is, or of an upright PNG of 8 bits."""
+    """The bytes of a picture and their extension: of the file as it is, or of a PNG of what was predicted on."""
     if sample.path is not None:
         data = sample.path.read_bytes()
         if suffix := _plain(sample, data):
@@ -52,19 +52,35 @@ def picture(sample: Sample) -> tuple[bytes, str]:
 
 
 def _plain(sample: Sample, data: bytes) -> str | None:
-    """The extension of a PNG or JPEG of 8 bits that needs no turn, or None."""
+    """The extension of a PNG or JPEG in which every reader sees what our loader sees, or None.
+
+    That is opaque grey or RGB of 8 bits, upright, in sRGB: CMYK, alpha, palettes and profiles are shown differently.
+    """
     from pipelines.images.limits import OWN_FOLDER
     from pipelines.images.sniff import inspect
 
     try:
         header = inspect("The picture", data, OWN_FOLDER)
-        if header.format not in SUFFIXES or header.orientation != 1 or header.bits > 8:
+        upright = header.orientation == 1 and header.size == sample.size[::-1]
+        if header.format not in SUFFIXES or not upright or header.bits != 8:
             return None
         with header.open() as image:
-            usual = image.mode in ("1", "L", "LA", "P", "RGB", "RGBA")  # not CMYK, which few programs show alike
-        return SUFFIXES[header.format] if usual and header.size == sample.size[::-1] else None
+            opaque = image.mode in ("L", "RGB") and header.key is None and "transparency" not in image.info
+            usual = opaque and (not header.profile or _is_srgb(header.profile, image.mode))
+        return SUFFIXES[header.format] if usual else None
     except ImageError:  # a path that holds more than the picture, as an archive does
         return None
+
+
+def _is_srgb(profile: bytes, mode: str) -> bool:
+    from PIL.ImageCms import PyCMSError
+
+    from pipelines.images.colour import is_srgb
+
+    try:
+        return is_srgb(profile, mode)
+    except (PyCMSError, OSError, ValueError):  # broken: some readers take it, some leave it
+        return False
 
 
 def png(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:

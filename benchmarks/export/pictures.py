@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from io import StringIO
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.export.format import Format, Item, Plan
+from benchmarks.export.format import Format, Item, Plan, plain
 from benchmarks.export.originals import Originals, png
 from benchmarks.export.staging import Staging
 from pipelines.types import Image, Mask, tight_box
 
+FILE = "metadata.csv"
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -31,19 +34,36 @@ def crop(image: Image, mask: Mask) -> Pixels | None:
     return image[y0:y1, x0:x1] if mask.any() else None
 
 
+def cell(text: str) -> str:
+    """A text for a cell of CSV: what a spreadsheet would run has ``'`` before it, and so has such a sign itself."""
+    line = plain(text)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@", "'")) else line
+
+
 class MasksWriter:
-    """``images/`` beside ``masks/``, paired by name."""
+    """``images/`` beside ``masks/``, paired by name and by ``metadata.csv``."""
 
     def __init__(self, staging: Staging, originals: Originals, plan: Plan) -> None:
         self.staging, self.originals, self.notes = staging, originals, list[str]()
+        self.rows: list[dict[str, str]] = []
 
     def add(self, item: Item) -> None:
         """Write the picture and its mask."""
-        self.originals.put(item.sample, item.name, self.staging, "images")
-        self.staging.write(f"masks/{item.name}.png", png(mask_pixels(item.union)))
+        sample, mask = item.sample, f"masks/{item.name}.png"
+        file = self.originals.put(sample, item.name, self.staging, "images")
+        self.staging.write(mask, png(mask_pixels(item.union)))
+        known = {"group": sample.group if sample.group != sample.id else "", "split": sample.split or ""}
+        self.rows.append({"file_name": f"images/{file}", "mask_file_name": mask,
+                          **{name: cell(text) for name, text in known.items()}})  # fmt: skip
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Write the table, without the columns that are empty."""
+        columns = [name for name in self.rows[0] if any(row[name] for row in self.rows)]
+        out = StringIO(newline="")
+        table = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.rows)
+        self.staging.write(FILE, out.getvalue().encode())
 
 
 class PixelsWriter:
@@ -63,7 +83,8 @@ class PixelsWriter:
     def close(self) -> None:
         """Say how many predictions were empty."""
         if self.without:
-            self.notes.append(f"{self.without} empty predictions have no file.")
+            what = f"{self.without} empty prediction{'s' * (self.without > 1)}"
+            self.notes.append(f"{what} without a file." if self.staging.count else f"no crop: {what}")
 
 
 class SoftWriter:
@@ -87,7 +108,11 @@ class SoftWriter:
             self.staging.write(f"{item.name}.png", data)
 
     def close(self) -> None:
-        """Say what is missing."""
+        """Say what is missing, or why all is."""
+        if not self.staging.count:
+            why = "the run did not keep any" if self.not_kept else "the pipeline gives masks only"
+            self.notes.append(f"no soft map: {why}")
+            return
         if self.none_given:
             self.notes.append(f"For {self.none_given} images the pipeline gave masks only, no soft map.")
         if self.not_kept:
@@ -95,8 +120,8 @@ class SoftWriter:
 
 
 PNG = Format(
-    "images/ and masks/ of the same name: 255 is foreground, 0 background, instances and categories joined. "
-    "It opens again as a dataset.",
+    f"images/ and masks/ of the same name, listed in {FILE}: 255 is foreground, 0 background, instances and "
+    "categories joined. No scores. It opens again as a dataset.",
     MasksWriter,
 )
 SOFT = Format(

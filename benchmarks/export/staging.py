@@ -1,33 +1,42 @@
-"""A folder that is written aside and takes its place in one step; what others put into the old one is never touched."""
+"""A folder that is written aside and takes its place when it is whole; what others put into the old one stays."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from pipelines.errors import UsageError
+from benchmarks.store import Lock
+from pipelines.errors import RunLockedError, UsageError
 
 LISTING = ".written.jsonl"
 """In each folder, hidden from readers of datasets: path, size and time of every file that was written."""
+
+ELSEWHERE = "or name another folder behind --export."
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fcntl.h and linux/fs.h
+
+
+def beside(target: Path) -> tuple[Path, Path]:
+    """The hidden siblings of a folder: the one that is being written, and the old one while it is replaced."""
+    return target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.old")
 
 
 class Staging:
     """One format's folder while it is written: a hidden sibling of the folder that it will be.
 
     Args:
-        target: the folder that it will be; one that is there was checked by `check_ours`.
+        target: the folder that it will be; one that is there was checked by `check_ours`, after `recover`.
     """
 
     def __init__(self, target: Path) -> None:
         self.target, self.count = target, 0
-        self.folder, self.old = (target.with_name(f".{target.name}.{end}") for end in ("partial", "old"))
-        recover(target)
+        self.folder, self.old = beside(target)
         self.folder.mkdir(parents=True)
         self._listing = (self.folder / LISTING).open("w", encoding="utf-8")
         self._open: list[IO[str]] = [self._listing]
@@ -74,24 +83,54 @@ class Staging:
         check_ours(self.target)
 
     def commit(self) -> None:
-        """Take the place of the old folder; where nothing was written, there is none any more."""
-        if self.target.exists():
-            self.target.rename(self.old)
-        if self.count:
-            self.folder.rename(self.target)
+        """Take the place of the old folder; where nothing was written, there is none any more.
+
+        Where the system can exchange two folders, as Linux on most disks, there is no instant without one. Elsewhere
+        the old one is moved away first: an end between the two moves leaves none, until the next export puts the old
+        one back by `recover`.
+        """
+        there = self.target.exists()
+        if not (there and self.count and _exchanged(self.folder, self.target)):
+            if there:
+                self.target.rename(self.old)
+            if self.count:
+                self.folder.rename(self.target)
         shutil.rmtree(self.old, ignore_errors=True)
 
     def discard(self) -> None:
-        """Leave nothing of what did not take its place."""
+        """Leave nothing of what did not take its place, nor of what was exchanged for it."""
         for file in self._open:
             with suppress(OSError):  # what could not be written out, as on a full disk, is not wanted either
                 file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _exchanged(a: Path, b: Path) -> bool:
+    """Let two folders change places in one step; False where the system or the disk cannot."""
+    function = getattr(ctypes.CDLL(None), "renameat2", None)
+    return function is not None and function(_HERE, os.fsencode(a), _HERE, os.fsencode(b), _EXCHANGE) == 0
+
+
+@contextmanager
+def locked(home: Path, names: Iterable[str]) -> Iterator[None]:
+    """Hold the folder of an export, in which whatever an export that was killed left of any format is mended first.
+
+    Raises:
+        RunLockedError: another process writes it.
+    """
+    try:
+        lock = Lock(home / ".lock")
+    except RunLockedError as error:
+        raise RunLockedError(error.message, f"Wait for it, {ELSEWHERE}") from error
+    with lock:
+        for name in names:
+            recover(home / name)
+        yield
+
+
 def recover(target: Path) -> None:
     """Clean up after an export that was killed: a folder that was moved away and not replaced comes back."""
-    partial, old = (target.with_name(f".{target.name}.{end}") for end in ("partial", "old"))
+    partial, old = beside(target)
     shutil.rmtree(partial, ignore_errors=True)
     if old.is_dir() and not target.exists():
         old.rename(target)
@@ -108,7 +147,7 @@ def check_ours(folder: Path) -> None:
     if foreign is not None:
         raise UsageError(
             f"{folder} holds what no export wrote, or what was changed since: {foreign!r}.",
-            "Move it away, or name another folder behind --export.",
+            f"Move it away, {ELSEWHERE}",
         )
 
 

@@ -13,7 +13,7 @@ from benchmarks import rle
 from benchmarks.export.format import Format, Item, Plan
 from benchmarks.export.originals import Originals, png
 from benchmarks.export.staging import Staging
-from benchmarks.file_names import file_name
+from benchmarks.file_names import folder_name
 from pipelines.errors import UsageError
 from pipelines.images.colour_table import voc_colours
 
@@ -62,7 +62,7 @@ class VocWriter:
         data = palette_png(objects.astype(np.uint8)) if few else png(objects)
         self.staging.write(f"SegmentationObject/{item.name}.png", data)
         split = item.sample.split or self.plan.manifest.dataset.split or NO_SPLIT
-        self.sets.setdefault(file_name(split).replace("/", "%2F"), []).append(item.name)
+        self.sets.setdefault(folder_name(split), []).append(item.name)
 
     def close(self) -> None:
         """Write lists and labels."""
@@ -109,7 +109,7 @@ def labels(names: list[str]) -> list[str]:
 
 VOC = Format(
     "JPEGImages/ (JPEG or PNG), SegmentationClass/ and SegmentationObject/ (PNG with a palette), ImageSets/ and "
-    "labelmap.txt. Where instances overlap, the highest score is on top. It opens again as a dataset.",
+    "labelmap.txt. Where instances overlap, the highest score is on top; no scores. It opens again as a dataset.",
     VocWriter,
     categories=True,
 )

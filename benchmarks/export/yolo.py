@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import yaml
 
 from benchmarks import rle
 from benchmarks.export.format import Format, Item, Plan
-from benchmarks.export.manifest import provenance
 from benchmarks.export.originals import Originals
 from benchmarks.export.outlines import outline
 from benchmarks.export.staging import Staging
@@ -17,13 +14,13 @@ from pipelines.types import Mask
 FILE = "data.yaml"
 
 
-def line(mask: Mask, category: int, tolerance_px: float = 0) -> str:
+def line(mask: Mask, category: int) -> str:
     """``category x y x y …`` of a mask ``bool (H, W)`` that is not empty.
 
     Nine digits bring a corner back to within 0.0001 px, so that it is exact after rounding.
     """
     height, width = mask.shape
-    fractions = outline(mask, tolerance_px) / (width, height)
+    fractions = outline(mask) / (width, height)
     return " ".join([str(category), *(f"{value:.9g}" for value in fractions.ravel().tolist())])
 
 
@@ -45,17 +42,15 @@ class YoloWriter:
         """Write the picture and its labels; an image where nothing was found has an empty file."""
         file = self.originals.put(item.sample, item.name, self.staging, "images")
         self.pictures.setdefault(item.sample.split, []).append(f"./images/{file}")
-        tolerance_px = self.plan.tolerance_px
-        lines = [line(rle.decode(instance.mask), category, tolerance_px) for instance, category in item.found()]
+        lines = [line(rle.decode(instance.mask), category) for instance, category in item.found()]
         self.staging.write(label_file(item.name), "".join(f"{text}\n" for text in lines).encode())
 
     def close(self) -> None:
         """Write the names of the categories, numbered from 0, and where the pictures of each split are."""
-        about = provenance(self.plan.configuration, self.plan.manifest)
         comments = [
-            f"Outlines run along the edges of pixels. Tolerance: {self.plan.tolerance_px:g} px.",
+            "Outlines run along the edges of pixels. Tolerance: 0 px.",
             "Holes and separate parts are joined by slits of no width: fill by the even-odd rule at pixel centres.",
-            f"Made by {json.dumps(about)}",
+            "What made them: manifest.json.",
         ]
         body = {**self._splits(), "names": dict(enumerate(self.plan.categories.names))}
         text = yaml.safe_dump(body, allow_unicode=True, sort_keys=False)
@@ -73,8 +68,7 @@ class YoloWriter:
 
 YOLO = Format(
     f"images/, labels/ and {FILE}: one line an instance, categories from 0. Outlines run along the edges of pixels; "
-    "holes and separate parts are joined by slits of no width. It opens again as a dataset.",
+    "holes and separate parts are joined by slits of no width. No scores. It opens again as a dataset.",
     YoloWriter,
-    outlines=True,
     categories=True,
 )

@@ -51,7 +51,10 @@ def _converted(image: PILImage.Image, profile: bytes, name: str) -> PILImage.Ima
 
 @lru_cache(maxsize=8)
 def is_srgb(profile: bytes, mode: str) -> bool:
-    """Whether the profile changes nothing: tried on a cube of colours, since names of profiles are free text."""
+    """Whether the profile changes nothing: tried on a cube of colours, since names of profiles are free text.
+
+    One that cannot be read is none that is known to change nothing.
+    """
     from PIL import ImageCms
 
     if mode != "RGB":
@@ -60,5 +63,8 @@ def is_srgb(profile: bytes, mode: str) -> bool:
     cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
     swatch = PILImage.fromarray(cube)
     target = ImageCms.createProfile("sRGB")
-    out = ImageCms.profileToProfile(swatch, ImageCms.ImageCmsProfile(BytesIO(profile)), target, outputMode="RGB")
+    try:
+        out = ImageCms.profileToProfile(swatch, ImageCms.ImageCmsProfile(BytesIO(profile)), target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return False
     return out is not None and int(np.abs(np.asarray(out).astype(int) - cube).max()) <= 1

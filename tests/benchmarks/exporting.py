@@ -26,9 +26,12 @@ from benchmarks.store import RecordWriter, RunStore
 
 CLASSES = ("leaf", "tomato", "stem")
 CONFIGURATION = Configuration(
-    id="00-x", label="x", pipeline="x", preset="default", params={"threshold": 0.5}, device="cpu",
+    id="00-x", label="x:a/b=1", pipeline="x", preset="default", params={"threshold": 0.5}, device="cpu",
     weights=(WeightsRecord(repo="o/n", revision="a" * 40, licence="Apache-2.0", commercial=True),),
 )  # fmt: skip
+HOME = "x%3Aa%2Fb=1"
+"""The folder of its export: its label, made safe."""
+
 Found = tuple[int, float, np.ndarray]
 
 
@@ -37,7 +40,7 @@ def manifest(dataset: Dataset, class_names: Sequence[str] = CLASSES, run_id: str
         spec="d", name="d", format=dataset.format, n=9, n_groups=9, hash="h", class_names=tuple(class_names)
     )
     return RunManifest(run_id=run_id, dataset=about, configurations=(CONFIGURATION,), metrics={}, protocol=Protocol(),
-                       sources={"a": "b"}, environment={}, created="then")  # fmt: skip
+                       sources={"a": "b"}, environment={"cpu": "c", "packages": {"numpy": "2"}}, created="then")  # fmt: skip
 
 
 def record(name: str, size: tuple[int, int], found: Sequence[Found] = (), *, texts: tuple[str, ...] = CLASSES,
@@ -79,7 +82,8 @@ class Run:
     def export(self, folder: Path, *formats: str, streamed: bool = False, **changes: object) -> Exported:
         samples = tuple(self.dataset.samples)
         dataset = self.dataset.select(Stream(lambda: iter(samples)) if streamed else samples)
-        return export(folder, formats, CONFIGURATION, manifest(dataset, **changes), self.store, dataset)  # type: ignore[arg-type]
+        about = manifest(dataset, **changes)  # type: ignore[arg-type]
+        return export(folder, formats, CONFIGURATION, about, self.store, dataset)
 
 
 def write_records(folder: Path, records: Sequence[SampleRecord]) -> RunStore:
@@ -129,3 +133,18 @@ def make_run(folder: Path) -> Run:
     ]  # fmt: skip
     store = write_records(folder / "run", records)
     return Run(dataset.select(samples), store, {one.id: one for one in records})
+
+
+def one_picture(folder: Path, name: str = "a", found: list[tuple[int, float, np.ndarray]] | None = None,
+                size: tuple[int, int] = (20, 30), **changes: object) -> Run:  # fmt: skip
+    """A run on one generated picture."""
+    ours = record(name, size, [(0, 0.5, disc(size, 10, 10, 5))] if found is None else found, **changes)  # type: ignore[arg-type]
+    return Run(Dataset("one", "made", (generated(name, size),)), write_records(folder / "run", [ours]), {name: ours})
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def contents(home: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in home.rglob("*") if path.is_file() and path.name != ".lock"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image as PILImage
 
 from benchmarks import rle
-from tests.benchmarks.exporting import CLASSES, CONFIGURATION, Run, disc, make_run, record, write_records
+from tests.benchmarks.exporting import CLASSES, HOME, Run, disc, make_run, record, write_records
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools' decode
 
@@ -25,7 +26,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def home(run: Run, tmp_path: Path) -> Path:
     run.export(tmp_path / "out", "png", "coco", "yolo", "voc")
-    return tmp_path / "out" / CONFIGURATION.id
+    return tmp_path / "out" / HOME
 
 
 def filled(run: Run, name: str) -> list[tuple[str, float, np.ndarray]]:
@@ -95,7 +96,7 @@ def test_supervision_reads_yolo_as_well_as_it_fills_polygons(tmp_path: Path) -> 
     ours = record("a", size, found)
     run = Run(Dataset("one", "made", (generated("a", size),)), write_records(tmp_path / "run", [ours]), {"a": ours})
     run.export(tmp_path / "out", "yolo")
-    home = tmp_path / "out" / CONFIGURATION.id / "yolo"
+    home = tmp_path / "out" / HOME / "yolo"
     read = supervision.DetectionDataset.from_yolo(str(home / "images"), str(home / "labels"), str(home / "data.yaml"))
     assert read.classes == list(CLASSES)
     (detections,) = read.annotations.values()
@@ -105,24 +106,27 @@ def test_supervision_reads_yolo_as_well_as_it_fills_polygons(tmp_path: Path) -> 
     assert ious[1] >= 0.97
 
 
-def test_the_datasets_library_reads_pictures_and_masks(run: Run, home: Path, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # datasets leaves the table open
+@pytest.mark.parametrize("how", ["data_dir", "data_files"])
+def test_the_datasets_library_reads_pictures_and_masks(run: Run, home: Path, tmp_path: Path, how: str) -> None:
+    """By the table it does not matter that a name holds the word "test"; by the folder that would make a split."""
     import datasets
 
-    names = sorted(run.truth)
-    images = [next((home / "png" / "images").glob(f"{name}.*")) for name in names]
-    columns = {
-        "image": [str(path) for path in images],
-        "mask": [str(home / "png" / "masks" / f"{n}.png") for n in names],
-    }
-    table = (
-        datasets.Dataset.from_dict(columns).cast_column("image", datasets.Image()).cast_column("mask", datasets.Image())
-    )
-    for name, row in zip(names, table, strict=True):
+    place = home / "png" if how == "data_dir" else home / "png" / "metadata.csv"
+    found = datasets.load_dataset("imagefolder", **{how: str(place)}, split="train", cache_dir=str(tmp_path / "cache"))
+    assert found.column_names == ["image", "mask", "split"]
+    rows = (home / "png" / "metadata.csv").read_text().splitlines()[1:]
+    names = [Path(row.split(",")[1]).relative_to("masks").with_suffix("").as_posix() for row in rows]
+    assert set(names) == set(run.truth)
+    for name, row in zip(names, found, strict=True):
         assert row["image"].size == row["mask"].size == run.records[name].size[::-1]
         union = np.zeros(run.records[name].size, bool)
         for mask in run.truth[name].values():
             union |= mask
         assert np.array_equal(np.asarray(row["mask"]) == 255, union)
+        assert row["split"] == ("test" if name == "made" else None)
+    del found
+    gc.collect()
 
 
 def test_the_colours_are_those_of_voc(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.datasets.sample import FOREGROUND
 from tests.benchmarks.exporting import (
     CLASSES,
-    CONFIGURATION,
+    HOME,
     Run,
     disc,
     generated,
@@ -25,7 +26,7 @@ from tests.benchmarks.exporting import (
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools' decode
 
-FORMATS = {"png": "images + masks", "coco": "COCO", "yolo": "YOLO", "voc": "PASCAL VOC"}
+FORMATS = {"png": "imagefolder", "coco": "COCO", "yolo": "YOLO", "voc": "PASCAL VOC"}
 Masks = Mapping[str, np.ndarray]
 
 
@@ -38,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def home(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
     run.export(out, *FORMATS)
-    return out / CONFIGURATION.id
+    return out / HOME
 
 
 def wanted(run: Run, name: str, form: str) -> Masks:
@@ -96,7 +97,7 @@ def test_a_pipeline_that_knows_no_classes_comes_back(tmp_path: Path, form: str) 
     run = Run(Dataset("two", "made", tuple(generated(one.id, size) for one in records)),
               write_records(tmp_path / "run", records), {one.id: one for one in records})  # fmt: skip
     run.export(tmp_path / "out", form, class_names=())
-    found = read(open_dataset(str(tmp_path / "out" / CONFIGURATION.id / form)))
+    found = read(open_dataset(str(tmp_path / "out" / HOME / form)))
     assert {name: list(masks) for name, masks in found.items()} == {"a": [FOREGROUND], "b": [FOREGROUND]}
     for name, masks in found.items():
         assert np.array_equal(masks[FOREGROUND], run.truth[name][FOREGROUND])
@@ -120,7 +121,7 @@ def test_ids_with_folders_of_any_name_come_back(tmp_path: Path, form: str) -> No
     run = Run(Dataset("ids", "made", tuple(generated(name, (40, 50)) for name in names)),
               write_records(tmp_path / "run", records), {one.id: one for one in records})  # fmt: skip
     run.export(tmp_path / "out", form)
-    found = read(open_dataset(str(tmp_path / "out" / CONFIGURATION.id / form)))
+    found = read(open_dataset(str(tmp_path / "out" / HOME / form)))
     assert found.keys() == {name.replace("%", "%25") for name in names}
     for name in names:
         (mask,) = found[name.replace("%", "%25")].values()
@@ -149,7 +150,7 @@ def test_texts_of_any_kind_come_back_as_classes(tmp_path: Path, form: str) -> No
     one = record("a", size, found, texts=texts, classes=None)
     run = Run(Dataset("one", "made", (generated("a", size),)), write_records(tmp_path / "run", [one]), {"a": one})
     run.export(tmp_path / "out", form, class_names=())
-    dataset = open_dataset(str(tmp_path / "out" / CONFIGURATION.id / form))
+    dataset = open_dataset(str(tmp_path / "out" / HOME / form))
     assert len(set(dataset.class_names)) == len(texts)
     assert {"=1+1", '"', "{x}", "null", "yes", "1", "-", "none"} <= set(dataset.class_names)
     ((_, masks),) = read(dataset).items()
@@ -157,7 +158,7 @@ def test_texts_of_any_kind_come_back_as_classes(tmp_path: Path, form: str) -> No
         assert np.array_equal(masks[name], mask), name
 
 
-@pytest.mark.parametrize("form", ["coco", "yolo", "voc"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_declared_splits_come_back(tmp_path: Path, form: str) -> None:
     size, splits = (40, 50), {"a": "train", "b": "val", "c": "train", "d": "test"}
     records = [record(name, size, [(0, 1.0, disc(size, 20, 20, 9 + i))]) for i, name in enumerate(splits)]
@@ -166,7 +167,34 @@ def test_declared_splits_come_back(tmp_path: Path, form: str) -> None:
     run = Run(Dataset("four", "made", tuple(samples)), write_records(tmp_path / "run", records),
               {one.id: one for one in records})  # fmt: skip
     run.export(tmp_path / "out", form)
-    assert {s.id: s.split for s in open_dataset(str(tmp_path / "out" / CONFIGURATION.id / form))} == splits
+    assert {s.id: s.split for s in open_dataset(str(tmp_path / "out" / HOME / form))} == splits
+
+
+def test_groups_come_back_and_no_cell_is_a_formula(tmp_path: Path) -> None:
+    size = (40, 50)
+    groups = {
+        "a": "=1+1",
+        "b": "+2",
+        "c": "-3",
+        "d": "@x",
+        "e": "\t=4",
+        "f": "table, 1",
+        "g": "",
+        "h": "=1+1",
+        "-i": "'q",
+        "=j": "\r@",
+    }
+    records = [record(name, size, [(0, 1.0, disc(size, 20, 20, 9))]) for name in groups]
+    samples = tuple(replace(generated(name, size), group=group or name) for name, group in groups.items())
+    run = Run(Dataset("g", "made", samples), write_records(tmp_path / "run", records), {one.id: one for one in records})
+    run.export(tmp_path / "out", "png")
+    home = tmp_path / "out" / HOME / "png"
+    with (home / "metadata.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    read_back = {sample.id: sample.group for sample in open_dataset(str(home))}
+    marked = {"=1+1": "'=1+1", "+2": "'+2", "-3": "'-3", "@x": "'@x", "\t=4": "'=4", "'q": "''q", "\r@": "'@"}
+    assert read_back == {name: marked.get(group, group) or name for name, group in groups.items()}
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -181,7 +209,7 @@ def test_random_instances_come_back(tmp_path: Path, form: str) -> None:
     run = Run(Dataset("random", "made", tuple(generated(one.id, one.size) for one in records)),
               write_records(tmp_path / "run", records), {one.id: one for one in records})  # fmt: skip
     run.export(tmp_path / "out", form)
-    for name, masks in read(open_dataset(str(tmp_path / "out" / CONFIGURATION.id / form))).items():
+    for name, masks in read(open_dataset(str(tmp_path / "out" / HOME / form))).items():
         expected = wanted(run, name, form)
         assert masks.keys() == expected.keys(), name
         assert all(np.array_equal(mask, expected[label]) for label, mask in masks.items()), name

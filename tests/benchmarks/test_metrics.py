@@ -207,7 +207,7 @@ def test_every_metric_says_what_it_is() -> None:
     ]  # fmt: skip
     assert [name for name in METRICS if name.endswith("_pos")] == [
         "miou_pos", "dice_pos", "precision_pos", "recall_pos", "boundary_iou_pos", "boundary_f_pos", "mae_pos",
-        "box_iou_pos",
+        "box_iou_pos", "miou_best@test_pos",
     ]  # fmt: skip
     ranges = {"il_mcc": (-1.0, 1.0), **dict.fromkeys(("e_measure", "e_measure_max", "e_measure_adp"), (0.0, 2.0))}
     for name, metric in METRICS.items():

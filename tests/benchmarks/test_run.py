@@ -110,9 +110,13 @@ def test_exports_are_the_prediction(bench: Run, photographs: Path, tmp_path: Pat
     every = "png,soft,rgba,crop,coco,yolo,voc:out"
     done = bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK, "--export", every)
     assert done.returncode == 0, done.stderr
-    (line,) = (line for line in done.stderr.splitlines() if line.startswith("bright: png 12 files, soft "))
-    assert "coco 7 files, yolo 13 files, voc 20 files; out/00-bright/manifest.json says what they are." in line
+    lines = done.stderr.splitlines()
+    (line,) = (line for line in lines if line.startswith("bright: png 13 files, soft "))
+    assert line.endswith("coco 7 files, yolo 13 files, voc 20 files.")
+    assert lines.index(line) > next(i for i, other in enumerate(lines) if "mIoU" in other)
+    assert sum("data.yaml calls all pictures train" in line for line in lines) == 1
     (folder,) = (tmp_path / "out").iterdir()
+    assert folder.name == "bright"
     mask = cv2.imread(str(folder / "png" / "masks" / "p3.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(mask, cv2.imread(str(photographs / "masks" / "p3.png"), cv2.IMREAD_UNCHANGED))
     picture = cv2.imread(str(photographs / "images" / "p3.png"))
@@ -182,7 +186,7 @@ def test_excluded_images_and_limits(bench: Run, photographs: Path, tmp_path: Pat
 MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "unknown option": (("--datset", "x"), "usage", "--dataset"),
     "no such dataset": (("--dataset", "nowhere"), "dataset", "There is no dataset 'nowhere'"),
-    "hub": (("--dataset", "hf:a/b"), "dataset", "Supported"),
+    "hub": (("--dataset", "hf:a/b"), "dataset", "save_to_disk"),
     "empty name": (("--dataset", ""), "dataset", "not a name or a path"),
     "unknown pipeline": (("--pipelines", "clasical"), "unknown_name", "Did you mean 'classical'"),
     "unknown preset": (("--pipelines", "bright@dimm"), "unknown_name", "Did you mean 'dim'"),
@@ -206,6 +210,8 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "device": (("--device", "tpu"), "usage", "Choose auto, cpu or cuda"),
     "weights": (("--weights", "nowhere"), "usage", "not a folder"),
     "export": (("--export", "png"), "usage", "names no folder"),
+    "export of nothing": (("--export", "png,:x"), "usage", "a format is missing before the comma or colon"),
+    "export into the dataset": (("--export", "png:photographs/out"), "usage", "Name a folder outside of it"),
     "export format": (("--export", "jpeg:x"), "unknown_name", "There is no export format"),
     "exclude": (("--exclude", "nowhere.txt"), "usage", "cannot be read"),
     "out is a file": (("--out", "file.txt"), "usage", "cannot be used"),

@@ -409,6 +409,12 @@ def test_a_profile_that_cannot_be_used_stops_nothing(icc, caplog):
     assert len(icc) > 4 * 2**20 or "colour profile cannot be used" in caplog.text  # said, not swallowed
 
 
+@pytest.mark.parametrize("icc", [b"broken", bytes(5000), swapped_profile()[:200]])
+def test_nor_does_one_in_a_jpeg(icc):  # which is decoded another way
+    plain = load_image(saved(PHOTO, "JPEG", quality=95))
+    assert np.array_equal(load_image(saved(PHOTO, "JPEG", quality=95, icc_profile=icc)), plain)
+
+
 def test_the_first_frame_is_read():
     frames = [PILImage.fromarray(np.full((6, 5, 3), v, np.uint8)) for v in (10, 200)]
     expected = np.full((6, 5, 3), 10, np.uint8)
