@@ -19,7 +19,7 @@ from benchmarks.datasets.dataset import Dataset
 from benchmarks.datasets.documents import ends, leaves
 from benchmarks.datasets.entries import Findings, build_dataset
 from benchmarks.datasets.paths import SPLIT_NAME, as_splits, list_pictures, shown
-from benchmarks.datasets.settings import Settings, read_settings
+from benchmarks.datasets.settings import read_settings_of_outlines
 from pipelines.errors import DatasetError
 
 FOLDER, ROBOFLOW = "annotations", "_annotations.coco.json"
@@ -72,7 +72,7 @@ def open_coco(spec: str) -> Dataset | None:
 
 def _opened(root: Path, sources: list[Source]) -> Dataset:
     _check_splits(root, sources)
-    settings, found = _settings(root), Findings()
+    settings, found = read_settings_of_outlines(root, "COCO"), Findings()
     names: dict[str, None] = {}
     seen: dict[Path, str] = {}
     for source in sources:
@@ -86,15 +86,6 @@ def _opened(root: Path, sources: list[Source]) -> Dataset:
         file_name = sources[0].path.relative_to(root).as_posix()
         raise DatasetError(f"{file_name} lists no images.", "Export it again, with the list 'images' filled.")
     return build_dataset(root, "COCO", settings, found, list(names))
-
-
-def _settings(root: Path) -> Settings:
-    """What ``dataset.yaml`` says; classes are declared in the JSON alone."""
-    settings = read_settings(root)
-    if settings.meaning or settings.mask_threshold is not None:
-        raise DatasetError("dataset.yaml declares ids of masks, but this dataset is COCO and has outlines.",
-                           "Remove classes, ignore and mask_threshold from dataset.yaml.")  # fmt: skip
-    return settings
 
 
 def _folders(source: Source, root: Path) -> list[str]:

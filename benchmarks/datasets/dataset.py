@@ -13,6 +13,19 @@ from benchmarks.datasets.sample import Sample
 from pipelines.errors import DatasetError, UnknownNameError
 
 
+class RefusedError(Exception):
+    """A part of a row that is not used.
+
+    Args:
+        reason: what is wrong with it.
+        cure: what to do about it.
+    """
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(reason)
+        self.reason, self.cure = reason, cure
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with a dataset.

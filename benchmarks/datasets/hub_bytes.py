@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.datasets.dataset import RefusedError
 from benchmarks.datasets.paths import shown
 from pipelines.errors import DatasetError
 from pipelines.types import Image
@@ -19,12 +20,8 @@ Cell = Callable[[], Any]
 _SAVE = "Save the dataset with save_to_disk, which puts the bytes into the rows."
 
 
-class RowRefusedError(Exception):
-    """A row that is not used; holds the reason and the cure."""
-
-    def __init__(self, reason: str, cure: str) -> None:
-        super().__init__(reason)
-        self.reason, self.cure = reason, cure
+class RowRefusedError(RefusedError):
+    """A row that is not used."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from benchmarks.datasets.polygons import (
     pack,
     rectangle,
 )
-from benchmarks.datasets.settings import Settings, read_settings
+from benchmarks.datasets.settings import read_settings_of_outlines
 from benchmarks.datasets.targets import header_size
 from pipelines.errors import DatasetError
 
@@ -73,7 +73,7 @@ def open_labelme(spec: str) -> Dataset | None:
         return None
     root = root.resolve()
     files, found, labels = list(files_below(root, ".json")), Findings(), set[str]()
-    settings, seen, others = _settings(root), dict[Path, str](), 0
+    settings, seen, others = read_settings_of_outlines(root, "labelme"), dict[Path, str](), 0
     splits = all(len(p.relative_to(root).parts) > 1 and SPLIT_NAME.match(p.relative_to(root).parts[0]) for p in files)
     for path in files:
         entry = _entry(path, root, found, seen, labels)
@@ -88,14 +88,6 @@ def open_labelme(spec: str) -> Dataset | None:
     if rest:
         found.notes.append(f"{rest} pictures have no labelme file: they are taken as not labelled, and left out.")
     return build_dataset(root, "labelme", settings, found, sorted(labels))
-
-
-def _settings(root: Path) -> Settings:
-    settings = read_settings(root)
-    if settings.meaning or settings.mask_threshold is not None:
-        raise DatasetError("dataset.yaml declares ids of masks, but this dataset is labelme's and has outlines.",
-                           "Remove classes, ignore and mask_threshold from dataset.yaml.")  # fmt: skip
-    return settings
 
 
 def _entry(path: Path, root: Path, found: Findings, seen: dict[Path, str], labels: set[str]) -> Entry | bool:

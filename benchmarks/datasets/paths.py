@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from benchmarks.datasets.dataset import Problem
+from benchmarks.datasets.dataset import Problem, RefusedError
 from pipelines.errors import DatasetError
 
 PICTURES = frozenset(
@@ -30,12 +30,8 @@ _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _RELATIVE = "Write the path relative to the dataset's folder, such as images/a.jpg."
 
 
-class PathRefusedError(Exception):
-    """A name in a manifest that is not opened; holds the reason and the cure."""
-
-    def __init__(self, reason: str, cure: str) -> None:
-        super().__init__(reason)
-        self.reason, self.cure = reason, cure
+class PathRefusedError(RefusedError):
+    """A name in a manifest that is not opened."""
 
 
 @dataclass

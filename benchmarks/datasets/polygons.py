@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.datasets.dataset import RefusedError
 from benchmarks.datasets.documents import told
 from benchmarks.datasets.paths import text_hash
 from benchmarks.datasets.runlengths import as_mask, decoded
@@ -35,12 +36,8 @@ LONGEST_PX = 10_000_000
 """No outline of a picture that can be opened is as long; drawing takes memory by the length."""
 
 
-class ShapeRefusedError(Exception):
-    """An object that is no mask; holds the reason, a sentence without its subject, and the cure."""
-
-    def __init__(self, reason: str, cure: str) -> None:
-        super().__init__(reason)
-        self.reason, self.cure = reason, cure
+class ShapeRefusedError(RefusedError):
+    """An object that is no mask; the reason is a sentence without its subject."""
 
 
 @dataclass(frozen=True)

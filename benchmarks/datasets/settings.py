@@ -79,6 +79,19 @@ def _check_together(threshold: int | None, meaning: Meaning | None) -> None:
         raise ValueError("mask_threshold gives the ids 0 and 1, so that there can be one class, and nothing to ignore")
 
 
+def read_settings_of_outlines(root: Path, layout: str) -> Settings:
+    """Read ``dataset.yaml`` of a dataset whose masks are drawn, so that they hold no ids.
+
+    Raises:
+        DatasetError: as of `read_settings`, or it declares what only files of masks have.
+    """
+    settings = read_settings(root)
+    if settings.meaning or settings.mask_threshold is not None:
+        raise DatasetError(f"{FILE} declares ids of masks, but this dataset is {layout} and has outlines.",
+                           f"Remove classes, ignore and mask_threshold from {FILE}.")  # fmt: skip
+    return settings
+
+
 def _parse(path: Path) -> dict[Any, Any]:
     import yaml
 

@@ -19,7 +19,7 @@ from benchmarks.datasets.entries import Entry, Findings, build_dataset
 from benchmarks.datasets.paths import list_pictures
 from benchmarks.datasets.polygons import Outlines, pack
 from benchmarks.datasets.settings import FILE as SETTINGS
-from benchmarks.datasets.settings import Settings, read_settings
+from benchmarks.datasets.settings import Settings, read_settings_of_outlines
 from benchmarks.datasets.targets import header_size
 from benchmarks.datasets.yolo_labels import label_path, read_labels
 from benchmarks.datasets.yolo_yaml import Part, read_yaml
@@ -88,13 +88,7 @@ def open_yolo(spec: str) -> Dataset | None:
 
 def _settings(root: Path, name: str) -> Settings:
     """What our ``dataset.yaml`` says, unless the file of that name is YOLO's."""
-    if name == SETTINGS:
-        return Settings(root.name or "dataset")
-    settings = read_settings(root)
-    if settings.meaning or settings.mask_threshold is not None:
-        raise DatasetError(f"{SETTINGS} declares ids of masks, but this dataset is YOLO-seg and has outlines.",
-                           f"Remove classes, ignore and mask_threshold from {SETTINGS}.")  # fmt: skip
-    return settings
+    return Settings(root.name or "dataset") if name == SETTINGS else read_settings_of_outlines(root, "YOLO-seg")
 
 
 def _read_part(part: Part, root: Path, names: Mapping[int, str], found: Findings, seen: Seen) -> None:
