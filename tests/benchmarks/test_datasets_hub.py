@@ -265,3 +265,20 @@ def test_a_picture_at_an_address_is_fetched(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(DatasetError, match="outside of the dataset's repository"):
         Blob(lambda: {"bytes": None, "path": "https://example.org/p0.png"}, homes, "row 0").image()
     assert len(wanted) == 2  # nobody else was asked
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # `datasets` leaves the manifest open
+@pytest.mark.parametrize("scheme", ["hf", "hf-stream"])
+def test_a_folder_of_pictures_that_datasets_reads(tmp_path: Path, scheme: str) -> None:
+    root = folder(tmp_path / "set")
+    found, expected = list(open_dataset(f"{scheme}:{root}")), list(open_dataset(root))
+    assert len(found) == len(expected) == 4
+    for ours, theirs in zip(expected, found, strict=True):
+        assert (theirs.id, theirs.group, theirs.prompt, theirs.absent) == (
+            ours.id,
+            ours.group,
+            ours.prompt,
+            ours.absent,
+        )
+        assert (theirs.image_hash, theirs.target_hash) == (ours.image_hash, ours.target_hash)
+        np.testing.assert_array_equal(theirs.target(), ours.target())  # type: ignore[arg-type]
