@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from pipelines.params import Params as BaseParams
 from pipelines.params import first_step
 from pipelines.stages import StageCache, StageClock
 from pipelines.types import Evidence, Image, PipelineInfo, Prediction, Prompt
+
+if TYPE_CHECKING:
+    from pipelines.weights import Located
 
 
 class Pipeline(ABC):
@@ -33,7 +36,9 @@ class Pipeline(ABC):
         clock: seconds by stage of the last call of `predict`, or of `infer` and `decide` since it was reset.
         cache: results of stages, for sweeps; off by default, so that no timing is flattered by it.
         load_s: seconds that `load` took, or None before it.
-        load_stages_s: seconds by stage of `load`.
+        loaded: the weights that `_load` brought in, with the revision found; empty where there are none.
+        dtype: of the network's arithmetic, such as "float32"; None where there is no network.
+        flags: what a reader of its figures has to know, such as "oom_backoff:2"; `_load` and `_infer` add to it.
     """
 
     info: ClassVar[PipelineInfo]
@@ -48,6 +53,9 @@ class Pipeline(ABC):
         self.clock = StageClock()
         self.cache = StageCache()
         self.load_s: float | None = None
+        self.loaded: tuple[Located, ...] = ()
+        self.dtype: str | None = None
+        self.flags: set[str] = set()
 
     def load(self) -> None:
         """Bring everything into memory that `infer` needs. A second call does nothing.

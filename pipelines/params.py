@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Literal, TypeVar
 
 import annotated_types
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from pipelines.errors import ParameterError, UnknownNameError
 
@@ -22,12 +22,22 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
+    @field_validator("*")
+    @classmethod
+    def _is_a_choice(cls, value: Any, info: ValidationInfo) -> Any:
+        extra = cls.model_fields[str(info.field_name)].json_schema_extra
+        choices = extra.get("choices") if isinstance(extra, dict) else None
+        if isinstance(choices, list) and choices and value not in choices:
+            raise ValueError(f"not one of {', '.join(map(str, choices))}")
+        return value
+
 
 AnyParams = TypeVar("AnyParams", bound=Params)
 
 
 def knob(default: Any, *, help: str, reads: Reads, ge: float | None = None, le: float | None = None,
-         step: float | None = None, odd: bool = False, log: bool = False, group: str = "") -> Any:  # fmt: skip
+         step: float | None = None, odd: bool = False, log: bool = False, group: str = "",
+         choices: Iterable[str] = ()) -> Any:  # fmt: skip
     """Declare one parameter.
 
     Args:
@@ -41,10 +51,12 @@ def knob(default: Any, *, help: str, reads: Reads, ge: float | None = None, le: 
         odd: whether whole numbers must be odd, as kernel sizes are.
         log: whether to search on a logarithmic scale.
         group: heading under which a form shows it.
+        choices: the closed set of a text field, where it is data, such as the names of checkpoints; else write Literal.
     """
     if odd:
         step = 2
-    extra: dict[str, Any] = {"reads": reads, "step": step, "odd": odd, "log": log, "group": group}
+    extra: dict[str, Any] = {"reads": reads, "step": step, "odd": odd, "log": log, "group": group,
+                             "choices": list(choices)}  # fmt: skip
     return Field(default, description=help, ge=ge, le=le, json_schema_extra=extra)
 
 
@@ -106,11 +118,12 @@ def _knob(name: str, params: type[Params]) -> Knob:
         raise ParameterError(
             f"{params.__name__}.{name} does not say which step reads it.", "Declare it with knob(...)."
         )
-    choices = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is Literal else ()
+    literal = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is Literal else ()
+    choices = literal or tuple(extra["choices"])  # type: ignore[arg-type]
     low = next((float(str(m.ge)) for m in field.metadata if isinstance(m, annotated_types.Ge)), None)
     high = next((float(str(m.le)) for m in field.metadata if isinstance(m, annotated_types.Le)), None)
     return Knob(name, "choice" if choices else _KINDS[field.annotation], field.default, field.description or "",
-                low=low, high=high, choices=choices, **extra)  # type: ignore[arg-type]  # fmt: skip
+                low=low, high=high, **{**extra, "choices": choices})  # type: ignore[arg-type]  # fmt: skip
 
 
 def make_params(params: type[AnyParams], values: Mapping[str, Any], where: str = "") -> AnyParams:

@@ -81,7 +81,9 @@ class Evidence:
         prompt_index: ``(K,)`` the text that each candidate belongs to, or None.
         mask_maps: ``(K, h, w)`` one map per candidate, or None.
         presence: ``(L,)`` probability that the text is in the picture at all, or None.
-        window: ``(x0, y0, x1, y1)`` the rectangle of the maps that the image covers, where a network pads; None = all.
+        canvas: ``(h, w)`` to which the maps are brought up before the window is cut out of them; None = as they are.
+        window: ``(x0, y0, x1, y1)`` the rectangle of the canvas, else of the maps, that the image covers, where a
+            network pads; None = all.
     """
 
     size: tuple[int, int]
@@ -92,6 +94,7 @@ class Evidence:
     prompt_index: Any = None
     mask_maps: Any = None
     presence: Any = None
+    canvas: tuple[int, int] | None = None
     window: tuple[int, int, int, int] | None = None
 
     def to_host(self) -> Evidence:
@@ -181,25 +184,44 @@ class Weights:
 
     Attributes:
         source: a repository of the hub, or an address.
-        repository: ``owner/name``, or the address.
-        revision: 40 hexadecimal digits, or None where none was resolved ("unpinned").
+        repository: ``owner/name``: of the hub, or of the project whose release holds the file.
         licence: SPDX identifier, or the name of a custom licence.
+        files: the files that are needed, by their names in the repository.
+        address: where the one file of a "url" source lies.
+        checksum: "md5:..." or "sha256:..." of that file as its publisher states it, or None.
+        revision: 40 hexadecimal digits, or None where none was resolved ("unpinned").
         gated: whether a licence has to be accepted first.
         commercial: whether commercial use is allowed; None = unclear, and shown as such.
         size_mb: of the files, in 10**6 bytes; None = not known.
+        note: what a reader of the licence has to know beside its name.
+        substitute: ``owner/name`` of the nearest checkpoint that is free and not gated, or empty.
     """
 
     source: Literal["hub", "url"]
     repository: str
     licence: str
+    files: tuple[str, ...] = ()
+    address: str = ""
+    checksum: str | None = None
     revision: str | None = None
     gated: bool = False
     commercial: bool | None = None
     size_mb: float | None = None
+    note: str = ""
+    substitute: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where a person reads about it, and accepts its licence."""
+        return self.address or f"https://huggingface.co/{self.repository}"
 
 
 def _no_weights(params: Any) -> tuple[Weights, ...]:
     return ()
+
+
+def _no_substitute(params: Any) -> Any | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -215,6 +237,8 @@ class PipelineInfo:
         reference: paper or repository of the method.
         extra: the extra of this distribution that it needs, or None.
         weights_for: parameters → the weights that they choose.
+        substitute: parameters → those that take their place where their weights cannot be had or may not be used, or
+            None.
     """
 
     name: str
@@ -225,6 +249,7 @@ class PipelineInfo:
     reference: str = ""
     extra: str | None = None
     weights_for: Callable[[Any], tuple[Weights, ...]] = field(default=_no_weights, repr=False)
+    substitute: Callable[[Any], Any | None] = field(default=_no_substitute, repr=False)
 
     def to_json(self) -> Mapping[str, Any]:
         """What a record keeps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -33,6 +34,17 @@ def plugin_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
         wheel.extractall(site)
     return site
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of weights as ``--weights FOLDER`` takes it: tiny random networks of every family."""
+    folder = tmp_path_factory.mktemp("weights")
+    for module in sorted(path.stem for path in (ROOT / "tests" / "tiny").glob("*.py")):
+        made = importlib.import_module(f"tests.tiny.{module}")
+        if hasattr(made, "save"):
+            made.save(folder)
+    return folder
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ from benchmarks.peers.interleave import Contest, Row, measure
 from pipelines.errors import UnknownNameError
 
 SCHEMA_VERSION = 1
-SUBJECTS = {"metrics": "benchmarks.peers.metrics", "classical": "benchmarks.peers.classical"}
+SUBJECTS = {"metrics": "benchmarks.peers.metrics", "classical": "benchmarks.peers.classical",
+            "clipseg": "benchmarks.peers.clipseg", "grounded_sam": "benchmarks.peers.grounded_sam",
+            "rmbg": "benchmarks.peers.rmbg"}  # fmt: skip
 
 
 def contests(only: str | None) -> Iterator[Contest | Row]:
