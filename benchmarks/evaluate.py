@@ -104,8 +104,8 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
     """
     reads_text = "text" in pipeline.info.prompts
     for sample in samples:
-        start = perf_counter()
-        image, prompt = sample.image, prompt_of(sample)
+        prompt, start = prompt_of(sample), perf_counter()
+        image = sample.image
         ms = {"decode": (perf_counter() - start) * 1e3}
         texts = prompt.texts if reads_text else ()
         try:

@@ -7,8 +7,10 @@ from typing import Any
 
 from benchmarks.metrics import METRICS, Metric, class_metrics
 from benchmarks.metrics.classes import CLASSES
-from benchmarks.records import Configuration, MetricValue, Row, RunManifest, SampleRecord, Throughput, Timing
+from benchmarks.records import Configuration, RunManifest, SampleRecord, Throughput, Timing
+from benchmarks.rows import MetricValue, Row
 from benchmarks.statistics import FEW_GROUPS, GroupSums, percentiles
+from pipelines.weights import RANDOM
 
 MOST_INTERVALS = 100
 """Classes with an interval: each takes a bootstrap of its own."""
@@ -106,13 +108,12 @@ def row(manifest: RunManifest, configuration: Configuration, records: Iterable[S
         timing: of the process that finished it, or None.
         reason: why the process ended early, or None.
     """
-    about: dict[str, Any] = configuration.model_dump(include={"label", "pipeline", "preset", "params", "device"})
-    about |= {"n": manifest.dataset.n, "weights": configuration.weights}
+    about = _about(manifest, configuration, timing)
     if configuration.unavailable:
         return Row(**about, status="unavailable", reason=configuration.unavailable)
     tally = Tally(manifest.dataset.class_names)
     for record in records:
-        tally.add(record)
+        tally.add(record.model_copy(update={"components": None}) if is_random(configuration) else record)
     whole = timing is not None and tally.n == manifest.dataset.n
     if reason or timing is None or not whole or tally.errors == tally.n:
         first = tally.first_error if whole else None
@@ -125,8 +126,24 @@ def row(manifest: RunManifest, configuration: Configuration, records: Iterable[S
         **_quality(tally, manifest.protocol.seed),
         soft=tally.with_soft == tally.n - tally.errors,
         **_times(timing),
-        flags=_flags(manifest, tally, timing),
+        flags=_flags(manifest, configuration, tally, timing),
     )
+
+
+def is_random(configuration: Configuration) -> bool:
+    """Whether a configuration runs with random weights, so that its masks mean nothing and only its speed counts."""
+    return configuration.weights_from == RANDOM and bool(configuration.weights)
+
+
+def _about(manifest: RunManifest, configuration: Configuration, timing: Timing | None) -> dict[str, Any]:
+    """What is known of a row before it is measured; what was really loaded wins over what was declared."""
+    about = configuration.model_dump(include={"label", "pipeline", "preset", "params", "device", "substitute_for"})
+    about |= {"n": manifest.dataset.n, "weights": configuration.weights}
+    if timing is None:
+        return about
+    ran = timing.loaded
+    return about | {"weights": ran.weights or configuration.weights, "dtype": ran.dtype, "size_mb": ran.size_mb,
+                    "substitute_for": ran.substitute_for or configuration.substitute_for}  # fmt: skip
 
 
 def _quality(tally: Tally, seed: int) -> dict[str, Any]:
@@ -152,17 +169,19 @@ def _times(timing: Timing) -> dict[str, Any]:
     }
 
 
-def _flags(manifest: RunManifest, tally: Tally, timing: Timing) -> tuple[str, ...]:
+def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, timing: Timing) -> tuple[str, ...]:
     flags: Mapping[str, bool] = {
+        "random_weights": is_random(configuration),
+        "oracle_prompts": configuration.oracle,
         "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,
-        "no_masks": not tally.scored,
+        "no_masks": not tally.scored and not is_random(configuration),
         "limited": manifest.dataset.limit is not None,
         "timed_in_part": len(timing.latency_ms) < tally.n - tally.errors,
         "fewer_batches": len(timing.throughputs) < len(manifest.protocol.batch_sizes),
         "resumed": timing.resumed,
         "soft_maps_capped": tally.soft_maps < tally.with_soft,
     }
-    return tuple(name for name, raised in flags.items() if raised)
+    return (*(name for name, raised in flags.items() if raised), *timing.flags)
 
 
 def document(manifest: RunManifest, rows: Sequence[Row]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +15,16 @@ from benchmarks.datasets import Dataset
 from benchmarks.datasets.hub_load import parse_spec
 from benchmarks.environment import environment, source_hashes
 from benchmarks.metrics import METRICS
-from benchmarks.records import Configuration, DatasetRecord, Protocol, RunManifest, WeightsRecord
+from benchmarks.records import Configuration, DatasetRecord, PromptSource, Protocol, RunManifest, WeightsRecord
 from pipelines import names
 from pipelines.base import check_prompt
 from pipelines.device import device_for, resolve
 from pipelines.errors import PromptError, UnavailableError, UsageError
-from pipelines.params import make_params
+from pipelines.params import Params, make_params
 from pipelines.presets import preset
 from pipelines.registry import pipeline_class
+from pipelines.types import PipelineInfo
+from pipelines.weights import missing
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Request:
     device: str = "auto"
     weights: str | None = None
     commercial: bool = False
+    prompt_from: PromptSource | None = None
     protocol: Protocol = Protocol()
 
 
@@ -83,6 +85,7 @@ def _dataset_record(request: Request, dataset: Dataset, exclude: tuple[str, ...]
         class_names=dataset.class_names,
         prompt=prompt.texts if prompt else None,
         prompt_classes=prompt.classes if prompt else None,
+        prompt_from=request.prompt_from,
         exclude=exclude,
     )
 
@@ -110,36 +113,60 @@ def _configuration(index: int, entry: specs.PipelineSpec, request: Request, abou
         device = device_for(found.info, request.device)
     except UnavailableError as error:
         return Configuration(**base, params={}, device=request.device, unavailable=str(error))
-    weights = tuple(
-        WeightsRecord(repo=w.repository, revision=w.revision, licence=w.licence, commercial=w.commercial)
-        for w in found.info.weights_for(values)
-    )
-    reason = _licence_problem(weights, request) or _prompt_problem(found.info, about, dataset)
+    values, substitute_for, reason = _choose(found.info, values, request)
+    problem, is_oracle = _prompt_problem(found.info, about, dataset)
     return Configuration(
-        **base, params=values.model_dump(mode="json"), device=device, weights=weights, unavailable=reason
+        **base,
+        params=values.model_dump(mode="json"),
+        device=device,
+        weights=tuple(map(WeightsRecord.of, found.info.weights_for(values))),
+        substitute_for=substitute_for,
+        oracle=is_oracle,
+        unavailable=reason or problem,
     )
 
 
-def _licence_problem(weights: Sequence[WeightsRecord], request: Request) -> str | None:
-    barred = [w.repo for w in weights if not w.commercial]
-    if not request.commercial or not barred:
-        return None
-    return f"--commercial leaves it out: the licence of {barred[0]} does not clearly allow commercial use."
+def _choose(info: PipelineInfo, values: Params, request: Request) -> tuple[Params, str | None, str | None]:
+    """Parameters whose weights may be used and can be had, as far as can be told with no network.
+
+    Returns:
+        The parameters, or those of the substitute; the repository that this stands in for; and why none will do.
+    """
+    reason = _weights_problem(info, values, request)
+    substitute = info.substitute(values) if reason else None
+    if substitute is None or _weights_problem(info, substitute, request):
+        return values, None, reason
+    return substitute, info.weights_for(values)[0].repository, None
 
 
-def _prompt_problem(info: Any, about: DatasetRecord, dataset: Dataset) -> str | None:
-    """Why no sample could be asked for; single samples without a prompt are errors of these samples."""
+def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> str | None:
+    weights = info.weights_for(values)
+    barred = [w for w in weights if request.commercial and not w.commercial]
+    if barred:
+        doubt = "forbids" if barred[0].commercial is False else "does not clearly allow"
+        return (
+            f"--commercial leaves it out: {barred[0].repository} is {barred[0].licence}, which {doubt} commercial use."
+        )
+    return next((str(error) for w in weights if (error := missing(w, request.weights))), None)
+
+
+def _prompt_problem(info: PipelineInfo, about: DatasetRecord, dataset: Dataset) -> tuple[str | None, bool]:
+    """Why no sample could be asked for; single samples without a prompt are errors of these samples.
+
+    Returns:
+        The reason or None, and whether the places of the prompts are taken from the masks.
+    """
     if not info.prompts:
-        return None
-    ask = selection.prompt_of(about, dataset)
+        return None, False
+    ask = selection.prompt_of(about, dataset, info.prompts)
     problem: str | None = None
     for sample in dataset:
         try:
             check_prompt(info, ask(sample))
-            return None
+            return None, selection.is_oracle(ask(sample), sample)
         except PromptError as error:
             problem = str(error)
-    return problem
+    return problem, False
 
 
 def _manifest(request: Request, about: DatasetRecord, configurations: tuple[Configuration, ...]) -> RunManifest:

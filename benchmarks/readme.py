@@ -52,6 +52,23 @@ def pipelines_table() -> str:
     return _table(("pipeline", "what it is", "prompt", "weights", "code licence", "presets"), cells())
 
 
+def models_table() -> str:
+    """One line a checkpoint: where it comes from and what may be done with it."""
+    from pipelines.checkpoints import families
+
+    def cells() -> Iterator[tuple[str, ...]]:
+        for family, checkpoints in families().items():
+            for name, checkpoint in checkpoints.items():
+                w = checkpoint.weights
+                page = f"[{w.repository}]({w.page})"
+                allowed = {True: "yes", False: "**no**", None: "unclear"}[w.commercial]
+                count = "" if checkpoint.parameters_m is None else f"{checkpoint.parameters_m:g}"
+                yield family, f"`{name}`", page, w.licence, allowed, "yes" if w.gated else "no", count, w.note
+
+    head = ("family", "checkpoint", "weights", "licence", "commercial use", "gated", "million parameters", "note")
+    return _table(head, cells())
+
+
 def results() -> str:
     """The newest committed run on the embedded dataset: the table, and on what it was measured."""
     path = max((ROOT / "docs" / "measurements").glob("*-embedded.json"))
@@ -139,6 +156,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "results": results,
     "pipelines": pipelines_table,
+    "models": models_table,
     "metrics": metrics_table,
     "files": file_tree,
     "parameters of classical": lambda: parameters_table("classical"),

@@ -1,4 +1,4 @@
-"""What a run writes: its manifest, one record an image, the timing of a process, and the row that sums them up."""
+"""What a run writes: its manifest, one record an image, and the timing of a process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.types import Weights
+from pipelines.weights import Located
+
 SCHEMA_VERSION = 1
-Status = Literal["ok", "unavailable", "failed"]
+PromptSource = Literal["text", "boxes", "points"]
 Number = int | float
 Components = dict[str, dict[str, Number | list[Number] | list[list[Number]]]]
 """Metric components by family: numbers, or lists of them, such as ``{"overlap": {"tp": 10, ...}}``."""
@@ -20,12 +23,29 @@ class Record(BaseModel):
 
 
 class WeightsRecord(Record):
-    """Which checkpoint was used and what may be done with it."""
+    """Which checkpoint was used and what may be done with it.
+
+    Attributes:
+        revision: commit that was loaded; None = unpinned, or not loaded yet.
+        commercial: None = unclear.
+        note: what a reader of the licence has to know.
+        sha256: of the files that were loaded.
+    """
 
     repo: str
     revision: str | None
     licence: str
     commercial: bool | None
+    gated: bool = False
+    note: str = ""
+    sha256: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, weights: Weights, located: Located | None = None) -> WeightsRecord:
+        """What is declared, and where it was loaded what was found."""
+        revision = located.revision if located else weights.revision
+        return cls(repo=weights.repository, revision=revision, licence=weights.licence, commercial=weights.commercial,
+                   gated=weights.gated, note=weights.note, sha256=dict(located.sha256) if located else {})  # fmt: skip
 
 
 class Configuration(Record):
@@ -40,6 +60,8 @@ class Configuration(Record):
         device: "cpu" or "cuda".
         weights: checkpoints that the parameters choose.
         weights_from: the value of ``--weights``.
+        substitute_for: the checkpoint that the parameters' own stands in for, or None.
+        oracle: whether its prompts were taken from the target masks.
         asked: whether the user named it.
         unavailable: why it cannot run here, or None.
     """
@@ -52,6 +74,8 @@ class Configuration(Record):
     device: str
     weights: tuple[WeightsRecord, ...] = ()
     weights_from: str | None = None
+    substitute_for: str | None = None
+    oracle: bool = False
     asked: bool = True
     unavailable: str | None = None
 
@@ -64,6 +88,7 @@ class DatasetRecord(Record):
         class_names: labels of the masks, in the order of the dataset; empty where it names none.
         prompt: texts that win over those of the samples, or None.
         prompt_classes: the class of each of these texts; None where none was said.
+        prompt_from: the kind of prompt that ``--prompt-from`` asks for, or None.
         exclude: ids left out.
     """
 
@@ -78,6 +103,7 @@ class DatasetRecord(Record):
     class_names: tuple[str, ...] = ()
     prompt: tuple[str, ...] | None = None
     prompt_classes: tuple[str | None, ...] | None = None
+    prompt_from: PromptSource | None = None
     exclude: tuple[str, ...] = ()
 
 
@@ -95,6 +121,22 @@ class Protocol(Record):
     budget_s: float = 60
     batch_sizes: tuple[int, ...] = (1, 2, 4)
     soft_maps_mb: float = 1000
+
+
+class Loaded(Record):
+    """What a configuration really ran with.
+
+    Attributes:
+        weights: with the revision found.
+        substitute_for: the checkpoint that they stand in for, or None.
+        dtype: of the arithmetic, or None where there is no network.
+        size_mb: of the files of the weights, in 10**6 bytes; None where there are none.
+    """
+
+    weights: tuple[WeightsRecord, ...] = ()
+    substitute_for: str | None = None
+    dtype: str | None = None
+    size_mb: float | None = None
 
 
 class RunManifest(Record):
@@ -193,6 +235,8 @@ class Timing(Record):
         throughputs: one a batch size.
         peak_memory_mb: of the process ("host") and of torch's allocator ("device"), 10**6 bytes, before scoring.
         resumed: whether part of the images had been scored by a process before.
+        loaded: what it ran with.
+        flags: of the pipeline, such as "oom_backoff:2".
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -206,49 +250,5 @@ class Timing(Record):
     throughputs: tuple[Throughput, ...]
     peak_memory_mb: dict[str, float | None]
     resumed: bool
-
-
-class MetricValue(Record):
-    """A metric with its interval; what is not defined is None."""
-
-    value: float | None
-    ci: tuple[float, float] | None
-    n: int
-
-
-class Row(Record):
-    """One line of the leaderboard, and of ``--json``. What is not defined, or not supported by the sample, is None."""
-
-    label: str
-    pipeline: str
-    preset: str
-    params: dict[str, Any]
-    status: Status
-    reason: str | None = None
-    substitute_for: str | None = None
-    n: int
-    scored: int = 0
-    errors: int = 0
-    miou: float | None = None
-    miou_ci: tuple[float, float] | None = None
-    iou_pooled: float | None = None
-    dice: float | None = None
-    precision: float | None = None
-    recall: float | None = None
-    boundary_iou: float | None = None
-    miss_rate: float | None = None
-    metrics: dict[str, MetricValue] = {}
-    classes: dict[str, dict[str, MetricValue]] | None = None
-    soft: bool | None = None
-    latency_ms: dict[str, float | int | None] | None = None
-    throughput_ips: Throughput | None = None
-    stages_ms: dict[str, float] | None = None
-    load_s: float | None = None
-    first_ms: float | None = None
-    peak_memory_mb: dict[str, float | None] | None = None
-    overhead_ms: float | None = None
-    size_mb: float | None = None
-    device: str
-    dtype: str | None = None
-    weights: tuple[WeightsRecord, ...] = ()
+    loaded: Loaded = Loaded()
     flags: tuple[str, ...] = ()

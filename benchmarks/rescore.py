@@ -10,7 +10,8 @@ import typer
 from benchmarks.command import application, console, emit, main
 
 if TYPE_CHECKING:
-    from benchmarks.records import Row, RunManifest
+    from benchmarks.records import RunManifest
+    from benchmarks.rows import Row
     from benchmarks.store import RunStore
 
 app = application()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +13,20 @@ from benchmarks.command import application, console, emit, main
 
 if TYPE_CHECKING:
     from benchmarks.datasets import Dataset
-    from benchmarks.records import Row, RunManifest
+    from benchmarks.records import RunManifest
+    from benchmarks.rows import Row
     from benchmarks.store import RunStore
     from pipelines.errors import WorkbenchError
 
 app = application()
+
+
+class PromptFrom(StrEnum):
+    """Values of ``--prompt-from``."""
+
+    text = "text"
+    boxes = "boxes"
+    points = "points"
 
 
 @app.command()
@@ -29,6 +39,10 @@ def run(
     ] = None,
     prompt: Annotated[
         list[str] | None, typer.Option(help="What to look for, or class=words; may be repeated.", show_default=False)
+    ] = None,
+    prompt_from: Annotated[
+        PromptFrom | None,
+        typer.Option(help="texts alone; or boxes or points: the sample's, else its masks'.", show_default=False),
     ] = None,
     split: Annotated[str | None, typer.Option(help="One split of the dataset.", show_default=False)] = None,
     exclude: Annotated[
@@ -72,7 +86,17 @@ def run(
     sizes = specs.parse_batch_sizes(batch_sizes)
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=sizes, soft_maps_mb=soft_maps_mb)
     request = plan.Request(
-        dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial, protocol
+        dataset,
+        pipelines,
+        tuple(prompt or ()),
+        split,
+        exclude,
+        limit,
+        device,
+        weights,
+        commercial,
+        prompt_from.value if prompt_from else None,
+        protocol,
     )
     manifest, samples = plan.plan(request)
     for note in () if quiet else samples.notes:

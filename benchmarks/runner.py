@@ -11,7 +11,8 @@ from typing import Any
 
 from benchmarks import leaderboard
 from benchmarks.datasets import Dataset
-from benchmarks.records import Configuration, Row, RunManifest
+from benchmarks.records import Configuration, RunManifest
+from benchmarks.rows import Row
 from benchmarks.selection import check_decodes
 from benchmarks.store import Lock, RunStore, check_space, write_whole
 from pipelines.errors import DatasetError, ImageError, ResourceError, RunLockedError, WorkbenchError

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks import oracle
 from benchmarks.datasets import Dataset, Sample, Stream, open_dataset
 from benchmarks.records import DatasetRecord
 from pipelines.errors import DatasetError, ImageError, UnknownNameError, UsageError
-from pipelines.types import Prompt
+from pipelines.types import Prompt, PromptKind
 
 SHOWN = 6
+KEPT_PROMPTS = 1024
 PromptOf = Callable[[Sample], Prompt]
 ClassesOf = Callable[[Sequence[str]], tuple[str, ...] | None]
 """Texts that were asked for → the dataset's class of each, or None where any is no class."""
@@ -91,16 +93,41 @@ def read_exclusions(path: Path | None) -> tuple[str, ...]:
     return tuple(sorted({name for name in ids if name}))
 
 
-def prompt_of(record: DatasetRecord, dataset: Dataset) -> PromptOf:
-    """The words of the command line win over the sample's prompt, and that over the dataset's class names."""
+def prompt_of(record: DatasetRecord, dataset: Dataset, kinds: frozenset[PromptKind]) -> PromptOf:
+    """The words of the command line win over the sample's prompt, and that over the dataset's class names.
+
+    Args:
+        record: says where points and boxes come from: the sample, or with ``--prompt-from`` its masks if it has none.
+        dataset: of the run.
+        kinds: what the pipeline can use; no mask is decoded for a pipeline that reads no places.
+    """
+    source = record.prompt_from or dataset.prompt_from
+    kept: dict[str, Prompt] = {}
 
     def prompt(sample: Sample) -> Prompt:
-        if record.prompt:
-            return Prompt(record.prompt, sample.prompt.boxes, sample.prompt.points)
-        texts = sample.prompt.texts or dataset.class_names
-        return Prompt(texts, sample.prompt.boxes, sample.prompt.points)
+        if sample.id not in kept:
+            if len(kept) >= KEPT_PROMPTS:  # a stream may be endless
+                kept.clear()
+            kept[sample.id] = _asked(sample)
+        return kept[sample.id]
+
+    def _asked(sample: Sample) -> Prompt:
+        own = sample.prompt
+        asked = Prompt(record.prompt or own.texts or dataset.class_names, own.boxes, own.points)
+        if record.prompt_from == "text":
+            return Prompt(asked.texts)
+        if source == "boxes" and "box" in kinds:
+            return asked if own.boxes and not own.points else oracle.with_boxes(asked, sample.truth())
+        if source == "points" and "point" in kinds:
+            return asked if own.points and not own.boxes else oracle.with_points(asked, sample.truth())
+        return asked
 
     return prompt
+
+
+def is_oracle(prompt: Prompt, sample: Sample) -> bool:
+    """Whether a prompt has places that the sample itself does not give."""
+    return bool(set(prompt.boxes) - set(sample.prompt.boxes) or set(prompt.points) - set(sample.prompt.points))
 
 
 def classes_of(record: DatasetRecord) -> ClassesOf:

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks.records import Configuration, Row, RunManifest
+from benchmarks.records import Configuration, RunManifest
+from benchmarks.rows import Row
 from benchmarks.runner import Report
 
 COLUMNS = ("pipeline", "mIoU", "95 %", "bound.", "miss", "p50 ms", "img/s", "MB", "weights", "on")
@@ -100,15 +101,22 @@ def _number(value: float | None, form: str) -> str:
 
 def _caption(manifest: RunManifest, rows: Sequence[Row]) -> str:
     lines = [f"{escape(row.label)}: {escape(row.reason)}" for row in rows if row.reason]
+    lines += [f"{escape(row.label)}: {row.weights[0].repo} stands in for {row.substitute_for}"
+              for row in rows if row.substitute_for and row.weights]  # fmt: skip
     lines += [
         f"{escape(row.label)}: {row.errors} of {row.n} images failed and count as 0" for row in rows if row.errors
     ]
-    flags = sorted({flag for row in rows for flag in row.flags})
-    lines += [FLAGS[flag].format(groups=manifest.dataset.n_groups) for flag in flags]
+    lines += [_of_flag(flag, manifest) for flag in sorted({flag for row in rows for flag in row.flags})]
     lines.append("bound. = boundary IoU, miss = no overlap at all, MB = peak of the process; more with --json")
     environment = manifest.environment
     lines.append(f"{environment.get('gpu') or environment['cpu']}, {environment['cores']} cores; run {manifest.run_id}")
     return "\n".join(lines)
+
+
+def _of_flag(flag: str, manifest: RunManifest) -> str:
+    """What a flag means; a pipeline may raise one of its own, which then stands for itself."""
+    name, _, value = flag.partition(":")
+    return FLAGS[name].format(groups=manifest.dataset.n_groups, value=value) if name in FLAGS else escape(flag)
 
 
 FLAGS = {
@@ -119,6 +127,9 @@ FLAGS = {
     "fewer_batches": "not every batch size of the throughput could be tried",
     "soft_maps_capped": "soft maps are not kept of every image: --soft-maps-mb has no more room",
     "resumed": "resumed: times are of the last process alone",
+    "oom_backoff": "memory ended: batches of {value} at most",
+    "random_weights": "random weights: speed and memory are real, quality is not measured",
+    "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",
 }
 
 

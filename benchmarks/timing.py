@@ -157,10 +157,13 @@ def peak_of_a_call(
 ) -> dict[str, float | None]:
     """Peak memory after the warm-up and one call on the largest picture, before anything is scored or stored.
 
-    A stream tells no sizes beforehand: then it is that of the pictures of the warm-up.
+    A stream tells no sizes beforehand: then it is that of the pictures of the warm-up. Where the picture of the warm-up
+    is as large as any, no further call is made.
     """
     if isinstance(samples, Sequence):
-        largest = max(samples, key=lambda sample: math.prod(sample.size))
+        largest = max(samples, key=lambda sample: math.prod(sample.size))  # of equals the first, as in the warm-up
+        if largest is samples[0]:
+            return peak_memory_mb(device)
         try:
             timed_call(pipeline, largest.image, prompt_of(largest))
         except Exception as error:  # as in the warm-up

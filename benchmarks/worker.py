@@ -18,16 +18,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks import evaluate, scoring, timing
+from benchmarks import evaluate, loading, scoring, timing
 from benchmarks.datasets import Dataset, Sample
 from benchmarks.metrics import METRICS
 from benchmarks.records import Configuration, RunManifest
 from benchmarks.selection import PromptOf, classes_of, open_selected, prompt_of
 from benchmarks.soft_maps import SoftMaps
 from benchmarks.store import Lock, RecordWriter, RunStore, write_whole
-from pipelines import create
-from pipelines.base import Pipeline
-from pipelines.errors import DatasetError, ResourceError, UnavailableError, WorkbenchError
+from pipelines.errors import DatasetError, ResourceError, WorkbenchError
+from pipelines.registry import pipeline_class
 
 Tell = Callable[[dict[str, Any]], None]
 WAIT_FOR_PREDECESSOR_S = 10
@@ -64,7 +63,8 @@ class Job:
                 f"{dataset.name} changed since the run began.", "Run again when nothing writes to it any more."
             )
         samples = _shuffled(dataset, manifest.protocol.seed)
-        return cls(store, manifest, configuration, samples, prompt_of(manifest.dataset, dataset))
+        kinds = pipeline_class(configuration.pipeline).info.prompts
+        return cls(store, manifest, configuration, samples, prompt_of(manifest.dataset, dataset, kinds))
 
     @property
     def folder(self) -> Path:
@@ -93,8 +93,10 @@ class Job:
 def work(job: Job, tell: Tell) -> None:
     """Predict and score what is not recorded yet, then measure, then write the timing."""
     store, configuration, protocol = job.store, job.configuration, job.manifest.protocol
-    with Lock(job.folder / "lock", WAIT_FOR_PREDECESSOR_S), _loaded(configuration) as pipeline:
+    pipeline, loaded = loading.load(configuration)
+    with Lock(job.folder / "lock", WAIT_FOR_PREDECESSOR_S), pipeline:
         known = store.keys(configuration.id)
+        loading.settle(job.folder, loaded, begun=bool(known))
         tell({"event": "start", "done": len(known)})
         deadline = perf_counter() + protocol.budget_s
         first_ms, calls = timing.warm_up(pipeline, job.samples, job.ask)
@@ -107,25 +109,9 @@ def work(job: Job, tell: Tell) -> None:
         rates = timing.throughputs(pipeline, log.worked, job.ask, protocol.batch_sizes,
                                    max(deadline, perf_counter() + protocol.budget_s / 4))  # fmt: skip
         measured = log.timing(load_s=pipeline.load_s or 0.0, first_ms=first_ms, warm_up=calls, throughputs=rates,
-                              peak_memory_mb=peak, resumed=bool(known))  # fmt: skip
+                              peak_memory_mb=peak, resumed=bool(known), loaded=loaded,
+                              flags=tuple(sorted(pipeline.flags)))  # fmt: skip
         write_whole(store.timing_path(configuration.id), measured.model_dump_json(indent=1))
-
-
-def _loaded(configuration: Configuration) -> Pipeline:
-    """The pipeline with exactly the parameters of the manifest; whatever keeps it from loading makes it unavailable."""
-    pipeline = create(
-        configuration.pipeline,
-        device=configuration.device,
-        weights=configuration.weights_from,
-        params=configuration.params,
-    )
-    try:
-        pipeline.load()
-    except (ImportError, OSError) as error:
-        raise UnavailableError(
-            f"{configuration.pipeline} cannot be loaded: {error}.", "Install or fetch what is missing."
-        ) from error
-    return pipeline
 
 
 def _shuffled(dataset: Dataset, seed: int) -> Iterable[Sample]:

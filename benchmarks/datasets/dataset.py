@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from typing import Literal
 
 from benchmarks.datasets.sample import Sample
 from pipelines.errors import DatasetError, UnknownNameError
@@ -140,6 +141,8 @@ class Dataset:
         card: what the dataset is and how far to trust it, as Markdown; may be empty.
         problems: what is wrong; empty when opened strictly.
         notes: what was seen and not used, in sentences.
+        prompt_from: where the places that promptable pipelines are shown come from, if the samples have none: points or
+            boxes taken from the masks; None = from nowhere.
     """
 
     name: str
@@ -149,6 +152,7 @@ class Dataset:
     card: str = field(default="", repr=False)
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    prompt_from: Literal["boxes", "points"] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from pipelines.types import Weights
 
-__all__ = ["Checkpoint", "hub", "table", "url"]
+__all__ = ["Checkpoint", "families", "hub", "table", "url"]
 
 MODEL = ("config.json", "model.safetensors")
 """Files of a transformers model. Its preprocessing and tokenizer are further files, named by the family."""
@@ -57,3 +59,9 @@ def table(checkpoints: Iterable[Checkpoint]) -> Mapping[str, Checkpoint]:
     if len(by_name) < len(listed):
         raise ValueError("two checkpoints of one family have the same name")
     return by_name
+
+
+def families() -> Mapping[str, Mapping[str, Checkpoint]]:
+    """Every checkpoint that is known, by family and name: the tables ``CHECKPOINTS`` of the modules of this package."""
+    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name: import_module(f"{__name__}.{name}").CHECKPOINTS for name in modules}

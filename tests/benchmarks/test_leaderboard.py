@@ -10,7 +10,8 @@ from rich.console import Console
 
 from benchmarks.leaderboard import document, row
 from benchmarks.metrics import METRICS
-from benchmarks.records import Row, SampleRecord, WeightsRecord
+from benchmarks.records import Loaded, SampleRecord, WeightsRecord
+from benchmarks.rows import Row
 from benchmarks.table import COLUMNS, print_leaderboard
 from tests.benchmarks.pieces import CONFIGURATION, manifest, record, timing
 
@@ -139,3 +140,32 @@ def test_a_number_is_shown_whole_or_not_at_all(width: int) -> None:
         assert all(column in head for column in COLUMNS)
     else:
         assert "not shown for width" in text.replace("\n", " ")
+
+
+WEIGHTS = (WeightsRecord(repo="a/b", revision=None, licence="MIT", commercial=True),)
+
+
+def test_random_weights_give_times_and_no_quality() -> None:
+    chosen = CONFIGURATION.model_copy(update={"weights": WEIGHTS, "weights_from": "random"})
+    found = row(manifest(chosen), chosen, [record(str(i), 5, 5) for i in range(4)], timing())
+    assert found.status == "ok"
+    assert found.miou is None and found.miou_ci is None and found.miss_rate is None and found.scored == 0
+    assert all(value.value is None and value.ci is None for value in found.metrics.values())
+    assert found.latency_ms is not None and found.throughput_ips is not None
+    assert "random_weights" in found.flags and "no_masks" not in found.flags
+
+
+def test_a_pipeline_without_weights_keeps_its_quality_beside_random_ones() -> None:
+    chosen = CONFIGURATION.model_copy(update={"weights_from": "random"})
+    found = row(manifest(chosen), chosen, [record(str(i), 5, 5) for i in range(4)], timing())
+    assert found.miou == 1 and "random_weights" not in found.flags
+
+
+def test_what_was_loaded_wins_over_what_was_declared() -> None:
+    chosen = CONFIGURATION.model_copy(update={"weights": WEIGHTS, "oracle": True})
+    ran = WeightsRecord(repo="c/d", revision="0" * 40, licence="MIT", commercial=True)
+    measured = timing().model_copy(update={
+        "loaded": Loaded(weights=(ran,), substitute_for="a/b", dtype="float32", size_mb=3.5), "flags": ("oom_backoff:2",)})  # fmt: skip
+    found = row(manifest(chosen), chosen, [record(str(i), 5, 5) for i in range(4)], measured)
+    assert (found.weights, found.substitute_for, found.dtype, found.size_mb) == ((ran,), "a/b", "float32", 3.5)
+    assert {"oom_backoff:2", "oracle_prompts"} <= set(found.flags)

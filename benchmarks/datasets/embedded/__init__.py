@@ -28,7 +28,7 @@ def open_coins(spec: str) -> Dataset | None:
         return None
     samples = sorted([*_of_photograph(), *_composed()], key=lambda sample: sample.id)
     card = Path(__file__).with_name("CARD.md").read_text(encoding="utf-8")
-    return Dataset(NAME, "embedded", tuple(samples), card=card)
+    return Dataset(NAME, "embedded", tuple(samples), card=card, prompt_from="points")
 
 
 def _of_photograph() -> list[Sample]:

@@ -1,0 +1,91 @@
+"""A configuration's pipeline, loaded, or the one that takes its place, and what it really runs with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from benchmarks.records import Configuration, Loaded, WeightsRecord
+from benchmarks.store import write_whole
+from pipelines import create
+from pipelines.base import Pipeline
+from pipelines.errors import ContractError, UnavailableError
+
+FILE = "loaded.json"
+
+
+def load(configuration: Configuration) -> tuple[Pipeline, Loaded]:
+    """The pipeline with exactly the parameters of the manifest; whatever keeps it from loading makes it unavailable.
+
+    Where its weights cannot be had and the pipeline names a substitute of its own, that is loaded, and said.
+
+    Raises:
+        UnavailableError: neither can be loaded.
+    """
+    pipeline = _create(configuration, configuration.params)
+    try:
+        _load(pipeline)
+        return pipeline, loaded(pipeline, configuration.substitute_for)
+    except UnavailableError as error:
+        substitute = pipeline.info.substitute(pipeline.params)
+        if substitute is None:
+            raise
+        wanted, first = pipeline.info.weights_for(pipeline.params)[0].repository, error
+    pipeline = _create(configuration, substitute.model_dump())
+    try:
+        _load(pipeline)
+    except UnavailableError as error:
+        raise UnavailableError(f"{first.message} Nor can its substitute be had: {error.message}", first.cure) from error
+    return pipeline, loaded(pipeline, wanted)
+
+
+def _create(configuration: Configuration, params: dict[str, object]) -> Pipeline:
+    return create(
+        configuration.pipeline, device=configuration.device, weights=configuration.weights_from, params=params
+    )
+
+
+def _load(pipeline: Pipeline) -> None:
+    try:
+        pipeline.load()
+    except (ImportError, OSError) as error:
+        raise UnavailableError(
+            f"{pipeline.info.name} cannot be loaded: {error}.", "Install or fetch what is missing."
+        ) from error
+
+
+def loaded(pipeline: Pipeline, substitute_for: str | None = None) -> Loaded:
+    """What a loaded pipeline runs with."""
+    folders = [(located.folder, located.weights.files) for located in pipeline.loaded]
+    bytes_ = sum((folder / name).stat().st_size for folder, names in folders if folder for name in names
+                 if (folder / name).is_file())  # fmt: skip
+    weights = tuple(WeightsRecord.of(located.weights, located) for located in pipeline.loaded)
+    return Loaded(weights=weights, substitute_for=substitute_for, dtype=pipeline.dtype, size_mb=bytes_ / 1e6 or None)
+
+
+def settle(folder: Path, now: Loaded, *, begun: bool) -> None:
+    """Note what a configuration runs with; one that was begun with something else is not gone on with.
+
+    Args:
+        folder: of the configuration.
+        now: what is loaded.
+        begun: whether there are records.
+
+    Raises:
+        ContractError: other weights than those of the records that are there.
+    """
+    path = folder / FILE
+    if begun and (before := _read(path)) != now:
+        was = ", ".join(f"{w.repo} {w.revision or 'unpinned'}" for w in before.weights) if before else "something else"
+        raise ContractError(
+            f"Its weights changed since the run began with {was}.", "Run again with --fresh; the old run stays."
+        )
+    write_whole(path, now.model_dump_json(indent=1))
+
+
+def _read(path: Path) -> Loaded | None:
+    try:
+        return Loaded.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):  # not there, or of another version: then nothing is known of it
+        return None
