@@ -46,7 +46,7 @@ class Outcome:
         foreground: union of the masks, or None.
         soft: foreground probability ``(H, W)``, or None where the pipeline gives masks only.
         error: what went wrong, or None.
-        ms: milliseconds of `decode` and `latency`.
+        ms: milliseconds of `decode` and, where the pipeline was called, `latency`.
         stages_ms: parts of the latency by name.
         texts: what was asked for; empty where the pipeline reads no text.
         absent: for each text that is said not to be in the picture, whether something was found.
@@ -108,6 +108,10 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
         image = sample.image
         ms = {"decode": (perf_counter() - start) * 1e3}
         texts = prompt.texts if reads_text else ()
+        if nothing_to_show(pipeline, sample, prompt):
+            nothing = Prediction.empty(*sample.size)
+            yield Outcome(sample, nothing, nothing.foreground(), None, None, ms, {})
+            continue
         try:
             call = timed_call(pipeline, image, prompt)
             stages = {name: seconds * 1e3 for name, seconds in pipeline.clock.seconds.items()}
@@ -121,6 +125,18 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
         ms["latency"] = call.latency_ms
         alarms = false_alarms(pipeline, image, sample.absent if texts else ())
         yield Outcome(sample, call.prediction, call.foreground, soft, None, ms, stages, texts, *alarms)
+
+
+def nothing_to_show(pipeline: Pipeline, sample: Sample, prompt: Prompt) -> bool:
+    """Whether a pipeline that works by points or boxes is shown none because the picture has no object to show.
+
+    Then nobody would click, and nothing is predicted: no failure, and no time either.
+    """
+    wanted = pipeline.info.prompts
+    if not wanted or "text" in wanted or wanted & prompt.kinds:
+        return False
+    target = sample.target()
+    return target is not None and not target.any()
 
 
 def false_alarms(pipeline: Pipeline, image: Image, absent: tuple[str, ...]) -> tuple[tuple[bool, ...], str | None]:

@@ -26,7 +26,7 @@ class Tally:
     """
 
     def __init__(self, class_names: Sequence[str] = ()) -> None:
-        self.n = self.scored = self.errors = self.soft_maps = self.with_soft = 0
+        self.n = self.scored = self.errors = self.not_shown = self.soft_maps = self.with_soft = 0
         self.first_error: str | None = None
         self.metrics = {name: Sums(metric) for name, metric in METRICS.items()}
         self.classes = ClassSums(class_names)
@@ -35,6 +35,7 @@ class Tally:
         """Take in one record."""
         self.n += 1
         self.errors += record.error is not None
+        self.not_shown += record.error is None and bool(record.ms) and "latency" not in record.ms
         self.first_error = self.first_error or record.error
         self.with_soft += record.soft
         self.soft_maps += record.soft_map is not None
@@ -124,7 +125,7 @@ def row(manifest: RunManifest, configuration: Configuration, records: Iterable[S
         scored=tally.scored,
         errors=tally.errors,
         **_quality(tally, manifest.protocol.seed),
-        soft=tally.with_soft == tally.n - tally.errors,
+        soft=tally.with_soft == tally.n - tally.errors - tally.not_shown,
         **_times(timing),
         flags=_flags(manifest, configuration, tally, timing),
     )
@@ -176,7 +177,7 @@ def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, ti
         "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,
         "no_masks": not tally.scored and not is_random(configuration),
         "limited": manifest.dataset.limit is not None,
-        "timed_in_part": len(timing.latency_ms) < tally.n - tally.errors,
+        "timed_in_part": len(timing.latency_ms) < tally.n - tally.errors - tally.not_shown,
         "fewer_batches": len(timing.throughputs) < len(manifest.protocol.batch_sizes),
         "resumed": timing.resumed,
         "soft_maps_capped": tally.soft_maps < tally.with_soft,

@@ -144,9 +144,7 @@ def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> st
     barred = [w for w in weights if request.commercial and not w.commercial]
     if barred:
         doubt = "forbids" if barred[0].commercial is False else "does not clearly allow"
-        return (
-            f"--commercial leaves it out: {barred[0].repository} is {barred[0].licence}, which {doubt} commercial use."
-        )
+        return f"--commercial leaves it out: {barred[0].licence} of {barred[0].repository} {doubt} commercial use."
     return next((str(error) for w in weights if (error := missing(w, request.weights))), None)
 
 

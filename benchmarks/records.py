@@ -191,7 +191,8 @@ class SampleRecord(Record):
         absent_error: what went wrong while asking for these, which then count as found; or None.
         instances: the predicted masks.
         mask_sha256: of the packed union mask.
-        ms: milliseconds; `latency` from decoded array to mask, `decode` and `metric` beside it.
+        ms: milliseconds; `latency` from decoded array to mask, `decode` and `metric` beside it. No latency: the call
+            failed, or there was no object whose point or box could be shown to the pipeline.
         stages_ms: parts of the latency by name.
     """
 

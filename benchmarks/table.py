@@ -128,6 +128,12 @@ FLAGS = {
     "soft_maps_capped": "soft maps are not kept of every image: --soft-maps-mb has no more room",
     "resumed": "resumed: times are of the last process alone",
     "oom_backoff": "memory ended: batches of {value} at most",
+    "engine": "engine: {value}",
+    "random": "the architecture of {value} stands for the family",
+    "batch_fixed": "its file takes batches of {value} alone",
+    "text_truncated": "a text is longer than the network reads, and was cut",
+    "caption_chunks": "more labels than one caption holds: {value} passes of the detector",
+    "compiled": "compiled by torch",
     "random_weights": "random weights: speed and memory are real, quality is not measured",
     "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",
 }

@@ -37,9 +37,9 @@ class LatencyLog:
         self.stride = 1
 
     def add(self, outcome: Outcome) -> None:
-        """Take the milliseconds of one image; an image whose call failed has no latency and is left out."""
+        """Take the milliseconds of one image; an image whose call failed, or was not needed, has none."""
         self.decode.append(outcome.ms["decode"])
-        if outcome.error is None:
+        if "latency" in outcome.ms:
             self._keep(outcome.sample)
             self.latency.append(outcome.ms["latency"])
             for name, value in outcome.stages_ms.items():

@@ -22,6 +22,11 @@ GROUP = "segmentation_workbench.pipelines"
 
 PIPELINES = {
     "classical": "pipelines.classical:Classical",
+    "clipseg": "pipelines.clipseg:ClipSeg",
+    "grounded_sam": "pipelines.grounded_sam:GroundedSam",
+    "rmbg": "pipelines.rmbg:Rmbg",
+    "sam": "pipelines.sam:Sam",
+    "sam3": "pipelines.sam3:Sam3",
 }
 
 

@@ -102,6 +102,7 @@ def _freeze(result: Any) -> Iterator[Any]:
     for value in result if isinstance(result, tuple) else (result,):
         if isinstance(value, np.ndarray):
             value.flags.writeable = False
+        if hasattr(value, "nbytes"):
             yield value
 
 

@@ -77,7 +77,8 @@ class Evidence:
         kind: whether the maps hold probabilities in [0, 1], logits, or scores in [0, 1] that are only good for a cut.
         soft: dense map ``(L, h, w)``, one per text (one where there is no text), or None.
         boxes: candidate boxes ``(K, 4)`` xyxy in pixels, or None.
-        scores: ``(K, L)`` in [0, 1], or None.
+        scores: ``(K, L)`` in [0, 1], how well each text fits a candidate, or None.
+        box_scores: ``(K,)`` in [0, 1], how sure a candidate is whatever it is called, or None = the best of its texts.
         prompt_index: ``(K,)`` the text that each candidate belongs to, or None.
         mask_maps: ``(K, h, w)`` one map per candidate, or None.
         presence: ``(L,)`` probability that the text is in the picture at all, or None.
@@ -91,6 +92,7 @@ class Evidence:
     soft: Any = None
     boxes: Any = None
     scores: Any = None
+    box_scores: Any = None
     prompt_index: Any = None
     mask_maps: Any = None
     presence: Any = None
@@ -99,7 +101,7 @@ class Evidence:
 
     def to_host(self) -> Evidence:
         """The same evidence as numpy arrays in host memory, which can be stored."""
-        names = ("soft", "boxes", "scores", "prompt_index", "mask_maps", "presence")
+        names = ("soft", "boxes", "scores", "box_scores", "prompt_index", "mask_maps", "presence")
         on_host: dict[str, Any] = {name: _to_numpy(getattr(self, name)) for name in names}
         return replace(self, **on_host)
 

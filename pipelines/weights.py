@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
+from pipelines import hub_files, url_files
 from pipelines.errors import UnavailableError
+from pipelines.lockfile import LockedRepository, check_locked, locked
 from pipelines.types import Weights
+from pipelines.weight_formats import PICKLES, WEIGHT_SUFFIXES, check_file, check_names, gather, pickled
+from pipelines.weight_formats import damaged as damaged_file
+from pipelines.weight_refusals import fetch_it
 
 RANDOM = "random"
+MANY = 1000
+"""Folders that are looked through for a near name."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +51,148 @@ class Located:
 
 
 def locate(weights: Weights, where: Path | str | None) -> Located:
-    """Find a checkpoint: in the user's folder, in the cache, or on the network, in this order.
+    """Find a checkpoint: in the user's folder, or in the cache and then on the network.
 
     Args:
         weights: what to look for.
         where: folder that holds ``owner/name/`` with what the repository holds, and then the network is never asked;
             "random"; or None for the cache, then the hub.
 
+    Returns:
+        Where its files are; each is whole, of a format that runs no code, and what the lock says, if there is one.
+
     Raises:
         UnavailableError: it is missing, gated, damaged, of a forbidden format or not what the lock says; the message
             says what to do.
+        UsageError: the lock is broken.
     """
-    raise NotImplementedError
+    if _is_random(where):
+        return Located(weights, None)
+    check_names(weights.repository, weights.files)
+    entry = locked(weights.repository)
+    if where is not None:
+        return _from_folder(weights, Path(where), entry)
+    return _from_address(weights, entry) if weights.source == "url" else _from_hub(weights, entry)
 
 
 def missing(weights: Weights, where: Path | str | None) -> UnavailableError | None:
-    """What `locate` would raise, as far as can be told at once, with no network and no file read; else None."""
-    raise NotImplementedError
+    """What `locate` would raise, as far as can be told at once, with no network and no hashing; else None.
+
+    Pickles are not judged here: the one engine that reads its own looks for them itself.
+
+    Raises:
+        UsageError: the lock is broken.
+    """
+    if _is_random(where) or (weights.files[:1] and weights.files[0].endswith(PICKLES)):
+        return None
+    if where is not None:
+        return _lacking(weights, Path(where))
+    if not hub_files.offline():
+        return None
+    there = url_files.cached(weights) if weights.source == "url" else \
+        hub_files.cached(weights, _commit(weights, locked(weights.repository)))  # fmt: skip
+    return None if there else _offline(weights)
+
+
+def _is_random(where: Path | str | None) -> bool:
+    return where is not None and str(where) == RANDOM
+
+
+def _commit(weights: Weights, entry: LockedRepository | None) -> str | None:
+    return entry.commit if entry else weights.revision
+
+
+def _from_folder(weights: Weights, root: Path, entry: LockedRepository | None) -> Located:
+    lacking = _lacking(weights, root)
+    if lacking is not None:
+        raise lacking
+    return _checked(weights, root / weights.repository, entry, entry.commit if entry else None)
+
+
+def _from_hub(weights: Weights, entry: LockedRepository | None) -> Located:
+    commit = _commit(weights, entry)
+    folder = hub_files.cached(weights, commit)
+    if folder is not None:
+        return _checked(weights, folder, entry, folder.name)
+    if hub_files.offline():
+        raise _offline(weights)
+    folder = hub_files.fetch(weights, commit)
+    try:
+        return _checked(weights, folder, entry, folder.name)
+    except UnavailableError:
+        hub_files.discard(folder, gather(folder, weights.files)[0])
+        raise
+
+
+def _from_address(weights: Weights, entry: LockedRepository | None) -> Located:
+    folder = url_files.cached(weights)
+    if folder is None and hub_files.offline():
+        raise _offline(weights)
+    if folder is not None:
+        url_files.check_sum(weights, folder / weights.files[0])
+        return _checked(weights, folder, entry, None)
+    folder = url_files.fetch(weights)
+    try:
+        return _checked(weights, folder, entry, None)
+    except UnavailableError:
+        hub_files.discard(folder, weights.files)
+        raise
+
+
+def _checked(weights: Weights, folder: Path, entry: LockedRepository | None, revision: str | None) -> Located:
+    """Open no file further than its header before it is known to be harmless and the one that is meant."""
+    names, _ = gather(folder, weights.files)
+    for name in names:
+        check_file(folder / name)
+    heavy = [name for name in names if name.endswith(WEIGHT_SUFFIXES)]
+    hashes = {name: _sha256(folder / name) for name in (heavy if entry is None else names)}
+    if entry is not None:
+        check_locked(weights.repository, entry, hashes, folder)
+    return Located(weights, folder, revision, {name: hashes[name] for name in heavy})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        got = hashlib.file_digest(file, "sha256").hexdigest()
+    stated = hub_files.stated_sha256(path)
+    if stated not in (None, got):
+        raise damaged_file(path.resolve(), f"the hub says that it hashes to {str(stated)[:12]}, and it is {got[:12]}")
+    return got
+
+
+def _offline(weights: Weights) -> UnavailableError:
+    return UnavailableError(
+        f"{weights.repository} is not on this machine, and the network is turned off (HF_HUB_OFFLINE).",
+        fetch_it(weights),
+    )
+
+
+def _lacking(weights: Weights, root: Path) -> UnavailableError | None:
+    folder = root / weights.repository
+    if not folder.is_dir():
+        return UnavailableError(f"{weights.repository} is not in {root}: there is no folder {folder}.",
+                                f"{_hint(weights.repository, root)}{_put(weights, folder)}")  # fmt: skip
+    lacking = gather(folder, weights.files)[1]
+    if not lacking:
+        return None
+    pickle = next((path.name for path in sorted(folder.iterdir()) if path.name.endswith(PICKLES)), None)
+    if pickle and any(name.endswith(".safetensors") for name in lacking):
+        return pickled(weights.repository, pickle)
+    return UnavailableError(f"{weights.repository} lacks {', '.join(lacking)} in {folder}.", _put(weights, folder))
+
+
+def _put(weights: Weights, folder: Path) -> str:
+    if weights.source == "url":
+        return f"Put the file of {weights.address} there."
+    return f"Put the files of {weights.page} there: `hf download {weights.repository} --local-dir {folder}`."
+
+
+def _hint(repository: str, root: Path) -> str:
+    """What was probably meant, where a similar folder is there."""
+    if (root / f"models--{repository.replace('/', '--')}").is_dir():
+        return f"That is a cache of the hub: set HF_HUB_CACHE={root} and leave --weights out. "
+    if (root / "config.json").is_file():
+        return "Give the folder that holds OWNER/NAME/, not that of one model. "
+    known = [f"{path.parent.name}/{path.name}" for path in islice(root.glob("*/*/"), MANY)]
+    near = difflib.get_close_matches(repository, known, n=1, cutoff=0.6)
+    return f"There is {near[0]}; is that meant? " if near else ""

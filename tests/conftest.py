@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test goes to the network; read by the hub's library when it is imported
 ROOT = Path(__file__).parent.parent
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,9 +33,20 @@ IMAGES = {
 
 
 @pytest.fixture(scope="module", params=[*names(), "template"])
-def pipeline(request: pytest.FixtureRequest) -> Iterator[Pipeline]:
-    with Brightness() if request.param == "template" else create(request.param) as made:
+def pipeline(request: pytest.FixtureRequest, tiny_weights: Path) -> Iterator[Pipeline]:
+    """Loaded through the code that loads real weights, from tiny random ones."""
+    with Brightness() if request.param == "template" else create(request.param, weights=tiny_weights) as made:
         yield made
+
+
+def same_evidence(one: Evidence, other: Evidence) -> bool:
+    """Whether two pieces of evidence agree within the rounding of a network that sees another batch."""
+    one, other = one.to_host(), other.to_host()
+    assert (one.size, one.kind, one.canvas, one.window) == (other.size, other.kind, other.canvas, other.window)
+    pairs = [
+        (getattr(one, name), getattr(other, name)) for name in ("soft", "boxes", "scores", "mask_maps", "presence")
+    ]
+    return all(np.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in pairs if a is not None or b is not None)
 
 
 @pytest.mark.parametrize("kind", IMAGES)
@@ -48,11 +60,27 @@ def test_any_picture_gives_a_prediction_of_its_size(pipeline: Pipeline, kind: st
 
 def test_batch_equals_single_calls_and_repeats_itself(pipeline: Pipeline) -> None:
     images = [IMAGES["ordinary"], IMAGES["odd"], IMAGES["grey"]]
-    together = pipeline.predict(images, [TEXT] * 3)
-    for image, prediction in zip(images, together, strict=True):
-        alone = pipeline.predict([image], [TEXT])[0]
-        assert np.array_equal(alone.masks, prediction.masks)
-        assert np.array_equal(alone.boxes, prediction.boxes)
+    together = pipeline.infer(images, [TEXT] * 3)
+    for image, evidence in zip(images, together, strict=True):
+        alone = pipeline.infer([image], [TEXT])[0]
+        assert same_evidence(alone, evidence)
+        if not pipeline.loaded:  # with no network nothing may differ at all
+            assert np.array_equal(pipeline.decide(alone).masks, pipeline.decide(evidence).masks)
+        again = pipeline.decide(pipeline.infer([image], [TEXT])[0])
+        assert np.array_equal(pipeline.decide(alone).masks, again.masks)
+
+
+def test_what_is_loaded_is_what_was_declared(pipeline: Pipeline) -> None:
+    declared = pipeline.info.weights_for(pipeline.params)
+    assert tuple(located.weights for located in pipeline.loaded) == declared
+    assert (pipeline.dtype is None) == (not declared)
+
+
+def test_several_texts_are_told_apart_by_their_place(pipeline: Pipeline) -> None:
+    texts = ("coin", "a very long text " * 50, "Münze, монета, 硬币", *(f"thing {i}" for i in range(37)))
+    if "text" in pipeline.info.prompts:
+        prediction = pipeline.predict([IMAGES["ordinary"]], [Prompt(texts)])[0]
+        assert all(0 <= label < len(texts) for label in prediction.labels)
 
 
 def test_decide_sees_no_pixels_and_can_be_repeated(pipeline: Pipeline) -> None:

@@ -14,22 +14,25 @@ PIXELS = {"size": (352, 352), "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.22
 """What ``preprocessor_config.json`` says, for random weights, which come without one."""
 
 
-def _clipseg(name: str, repository: str, size_mb: float, reduce_dim: int, complex_upsampling: bool) -> Checkpoint:
+def _clipseg(
+    name: str, repository: str, size_mb: float, parameters_m: float, *, reduce_dim: int, refined: bool
+) -> Checkpoint:
     config = {
         "text_config": {"bos_token_id": 0, "eos_token_id": 2},  # as published: the end is then the highest id
         "vision_config": {"patch_size": 16},
         "reduce_dim": reduce_dim,
-        "use_complex_transposed_convolution": complex_upsampling,
+        "use_complex_transposed_convolution": refined,
     }
-    return hub(name, repository, "Apache-2.0", files=FILES, size_mb=size_mb, parameters_m=150.7, note=NOTE,
+    return hub(name, repository, "Apache-2.0", files=FILES, size_mb=size_mb, parameters_m=parameters_m, note=NOTE,
                pixels=PIXELS, config=config)  # fmt: skip
 
 
 CLIPSEG = table(
     [
-        _clipseg("rd64-refined", "CIDAS/clipseg-rd64-refined", 605, 64, complex_upsampling=True),
-        _clipseg("rd64", "CIDAS/clipseg-rd64", 605, 64, complex_upsampling=False),
-        _clipseg("rd16", "CIDAS/clipseg-rd16", 602, 16, complex_upsampling=False),
+        _clipseg("rd64-refined", "CIDAS/clipseg-rd64-refined", 605, 150.7, reduce_dim=64, refined=True),
+        _clipseg("rd64", "CIDAS/clipseg-rd64", 605, 150.7, reduce_dim=64, refined=False),
+        _clipseg("rd16", "CIDAS/clipseg-rd16", 602, 149.9, reduce_dim=16, refined=False),
     ]
 )
 """By what the parameter `checkpoint` calls them; the first is the default."""
+CHECKPOINTS = CLIPSEG

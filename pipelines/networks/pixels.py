@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,9 @@ def preprocessing(located: Located, settings: Mapping[str, Any]) -> Preprocessin
     try:
         return _read(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(located, f"{path.name} does not say how to stretch and normalise a picture ({error!r})") from error
+        raise damaged(
+            located, f"{path.name} does not say how to stretch and normalise a picture ({error!r})"
+        ) from error
 
 
 def _read(path: Path) -> Preprocessing:
@@ -94,9 +97,17 @@ def to_batch(
     """
     resized = [_resized(_on_device(image, device), wanted) for image in images]
     batch = torch.stack(resized).to(torch.float32)
-    scale = 1.0 / wanted.rescale
-    mean, std = (torch.tensor(values, device=batch.device).mul_(scale) for values in (wanted.mean, wanted.std))
-    return batch.sub_(mean[:, None, None]).div_(std[:, None, None]).to(dtype)
+    mean, std = _scale(wanted.mean, wanted.std, wanted.rescale, device)
+    return batch.sub_(mean).div_(std).to(dtype)
+
+
+@cache
+def _scale(
+    mean: tuple[float, ...], std: tuple[float, ...], rescale: float, device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and std ``(3, 1, 1)`` in units of the pixels, kept on the device: sending them would wait for it."""
+    centre, spread = torch.tensor((mean, std)).mul_(1.0 / rescale).to(device)[..., None, None]
+    return centre, spread
 
 
 def _on_device(image: Image, device: str) -> torch.Tensor:
@@ -108,4 +119,4 @@ def _on_device(image: Image, device: str) -> torch.Tensor:
 
 
 def _resized(pixels: torch.Tensor, wanted: Preprocessing) -> torch.Tensor:
-    return resize(pixels, list(wanted.size), interpolation=wanted.interpolation, antialias=True)
+    return resize(pixels, list(wanted.size), wanted.interpolation, antialias=True)  # type: ignore[no-any-return]

@@ -23,25 +23,31 @@ def precision(choice: Precision, device: str) -> torch.dtype:
 
 
 def load_network(
-    kind: Any, located: Located, config: Mapping[str, Any], *, device: str, dtype: torch.dtype
+    kind: Any, located: Located, config: Mapping[str, Any] | None, *, device: str, dtype: torch.dtype
 ) -> nn.Module:
     """A network of transformers, ready for inference.
 
     Args:
         kind: a class of transformers, such as ``CLIPSegForImageSegmentation``.
         located: its files, or random.
-        config: keyword arguments of its configuration for random weights; not read otherwise.
+        config: keyword arguments of its configuration for random weights, None where nobody knows it; not read
+            otherwise.
         device: "cpu" or "cuda".
         dtype: of its weights.
 
     Raises:
         UnavailableError: the files are damaged, or do not hold exactly the weights of this network.
     """
-    network = _random(kind, config) if located.random else _from_files(kind, located)
+    network = _random(kind, located, config) if located.random else _from_files(kind, located)
     return network.to(device=device, dtype=dtype).eval().requires_grad_(False)  # type: ignore[no-any-return]
 
 
-def _random(kind: Any, config: Mapping[str, Any]) -> Any:
+def _random(kind: Any, located: Located, config: Mapping[str, Any] | None) -> Any:
+    if config is None:
+        raise UnavailableError(
+            f"The architecture of {located.weights.repository} is not known here without its files.",
+            "Give --weights FOLDER, or choose another checkpoint for random weights.",
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return kind(kind.config_class(**config))
@@ -58,6 +64,25 @@ def _from_files(kind: Any, located: Located) -> Any:
         raise damaged(located, str(error)) from error
     check_keys(located, told)
     return network
+
+
+def load_processor(kind: Any, located: Located, **defaults: Any) -> Any:
+    """An image processor of transformers, as the checkpoint's ``preprocessor_config.json`` describes it.
+
+    Args:
+        kind: a class of transformers.
+        located: its files, or random.
+        defaults: of the published one, for random weights.
+
+    Raises:
+        UnavailableError: the file is damaged.
+    """
+    if located.random:
+        return kind(**defaults)
+    try:
+        return kind.from_pretrained(str(located.folder), local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise damaged(located, f"its image processor ({error})") from error
 
 
 def check_keys(located: Located, told: Mapping[str, Any]) -> None:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.datasets import Dataset, Sample, Truth, open_dataset
+from benchmarks.evaluate import predict
 from benchmarks.oracle import MOST_OBJECTS, boxes_of, points_of
 from benchmarks.records import DatasetRecord
 from benchmarks.selection import is_oracle, prompt_of
-from pipelines.types import Prompt, PromptKind
+from pipelines.types import PipelineInfo, Prompt, PromptKind
+from tests.benchmarks.pieces import Slow
 
 RECORD = DatasetRecord(spec="d", name="d", format="f", n=1, n_groups=1, hash="h")
 PLACES: frozenset[PromptKind] = frozenset({"box", "point"})
@@ -119,3 +121,19 @@ def test_the_embedded_dataset_gives_points() -> None:
     target = one.target()
     assert target is not None
     assert all(target[int(y), int(x)] for x, y, _ in prompt.points)
+
+
+class _Clicked(Slow):
+    info = PipelineInfo(name="clicked", title="Clicked", prompts=frozenset({"point"}))
+
+
+def test_a_picture_without_an_object_is_not_clicked_and_is_no_failure() -> None:
+    full = replace(sample(discs((60, 40, 10))), id="full", read_image=lambda: np.full((80, 120, 3), 9, np.uint8))
+    bare = replace(sample(np.zeros((80, 120), np.bool_)), id="bare")
+    unknown = replace(bare, id="unknown", read_truth=None)
+    shown = prompt_of(RECORD, Dataset("d", "f", (full,), prompt_from="points"), PLACES)
+    found, nothing, failed = predict(_Clicked(), [full, bare, unknown], shown)
+    assert "latency" in found.ms and found.error is None
+    assert nothing.error is None and "latency" not in nothing.ms
+    assert nothing.foreground is not None and not nothing.foreground.any()
+    assert failed.error is not None and "needs a point prompt" in failed.error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 
@@ -18,11 +20,13 @@ def clip_tokenizer() -> Any:
     return CLIPTokenizer(vocab={p: i for i, p in enumerate(pieces)}, merges=merges, model_max_length=77)
 
 
-def bert_tokenizer() -> Any:
-    """Word pieces of single letters and a few whole words, as BERT's."""
-    from transformers import BertTokenizer
-
-    az = [chr(c) for c in range(97, 123)]
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", "cat", "dog", "coin"]
-    words += az + ["##" + c for c in az]
-    return BertTokenizer(vocab={w: i for i, w in enumerate(words)}, model_max_length=256)
+def save_clip_tokenizer(repository: Path, most_tokens: int) -> None:
+    """As older repositories hold it: two files, and no tokenizer.json."""
+    tokenizer = clip_tokenizer()
+    tokenizer.model_max_length = most_tokens
+    tokenizer.save_pretrained(repository)
+    (repository / "tokenizer.json").unlink()
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    (repository / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
+    merges = "\n".join(" ".join(pair) for pair in model["merges"])
+    (repository / "merges.txt").write_text(f"#version: 0.2\n{merges}\n", encoding="utf-8")

@@ -1,0 +1,80 @@
+"""Dense maps on the device: brought up to the picture's size and cut there, so that only masks travel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.functional import interpolate
+
+from pipelines.types import Evidence
+
+BYTES_AT_ONCE = 256 * 10**6
+"""Of float32 maps at the picture's size; further labels wait for their turn."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What reaches a threshold.
+
+    Attributes:
+        masks: ``bool (N, H, W)`` in host memory, of the labels that have a pixel at all.
+        scores: ``float32 (N,)`` mean probability of those pixels.
+        labels: ``int64 (N,)``.
+    """
+
+    masks: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+
+def full_size_on_device(evidence: Evidence, labels: slice = slice(None)) -> torch.Tensor:
+    """What `pipelines.maps.full_size` does, in torch.
+
+    Args:
+        evidence: whose `soft` ``(L, h, w)`` is a tensor, on any device.
+        labels: those that are wanted.
+
+    Returns:
+        Probabilities ``float32 (L, H, W)``, on the same device.
+    """
+    maps = evidence.soft[labels].float()
+    if evidence.canvas is not None:
+        maps = _bilinear(maps, evidence.canvas)
+    if evidence.window is not None:
+        x0, y0, x1, y1 = evidence.window
+        maps = maps[:, y0:y1, x0:x1]
+    maps = _bilinear(maps, evidence.size)
+    return maps.sigmoid() if evidence.kind == "logit" else maps
+
+
+@torch.inference_mode()
+def cut_on_device(evidence: Evidence, threshold: float) -> Cut:
+    """Masks of the dense maps at a threshold.
+
+    Args:
+        evidence: whose `soft` ``(L, h, w)`` is a tensor.
+        threshold: probability from which a pixel is foreground.
+    """
+    height, width = evidence.size
+    at_once = max(1, BYTES_AT_ONCE // (4 * height * width))
+    counts, sums, masks = [], [], []
+    for start in range(0, len(evidence.soft), at_once):
+        maps = full_size_on_device(evidence, slice(start, start + at_once))
+        above = maps >= threshold
+        counts.append(above.sum(dim=(1, 2)))
+        sums.append(maps.mul_(above).sum(dim=(1, 2), dtype=torch.float64))
+        masks.append(above)
+    count = torch.cat(counts).cpu()
+    labels = count.nonzero()[:, 0]
+    scores = (torch.cat(sums).cpu() / count)[labels]
+    found = torch.cat(masks)[labels.to(masks[0].device)].cpu()
+    return Cut(found.numpy(), scores.float().numpy(), labels.numpy())
+
+
+def _bilinear(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    if tuple(maps.shape[1:]) == size:
+        return maps.clone()  # the caller may write into what it gets
+    return interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
