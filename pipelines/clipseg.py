@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.base import Pipeline
-from pipelines.checkpoints.clipseg import CLIPSEG
+from pipelines.checkpoints.clipseg import CHECKPOINTS
 from pipelines.classical.regions import filled, kept
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, Mask, PipelineInfo, Prediction, Prompt
@@ -34,7 +34,7 @@ LEAST_VIEWS = 8
 class ClipSegParams(Params):
     """Parameters of `ClipSeg`."""
 
-    checkpoint: str = knob("rd64-refined", choices=CLIPSEG, reads="load", group="network",
+    checkpoint: str = knob("rd64-refined", choices=CHECKPOINTS, reads="load", group="network",
         help="Published weights: width of the decoder, and refined = a finer transposed convolution.")  # fmt: skip
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", reads="load", group="network",
         help="Arithmetic; auto = bfloat16 on CUDA and float32 on a CPU.")  # fmt: skip
@@ -77,13 +77,13 @@ class ClipSeg(Pipeline):
         devices=("cpu", "cuda"),
         reference="Lüddecke and Ecker, Image Segmentation Using Text and Image Prompts, CVPR 2022; "
         "https://github.com/timojl/clipseg",
-        weights_for=lambda params: (CLIPSEG[params.checkpoint].weights,),
+        weights_for=lambda params: (CHECKPOINTS[params.checkpoint].weights,),
     )
     Params = ClipSegParams
     _network: ClipSegNetwork | None = None
 
     def _load(self) -> None:
-        checkpoint = CLIPSEG[self.params.checkpoint]
+        checkpoint = CHECKPOINTS[self.params.checkpoint]
         located = locate(checkpoint.weights, self.weights)
         from pipelines.networks.clipseg import ClipSegNetwork
         from pipelines.networks.pretrained import precision

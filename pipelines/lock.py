@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pipelines.checkpoints import Checkpoint
-    from pipelines.locking import Outcome
     from pipelines.types import Weights
+    from pipelines.weights.resolving import Outcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,8 +81,8 @@ def _forms(checkpoint: Checkpoint) -> list[Weights]:
 
 
 def _write(said: argparse.Namespace) -> int:
-    from pipelines.lockfile import merged, read_lock, write_lock
-    from pipelines.locking import resolve
+    from pipelines.weights.lockfile import merged, read_lock, write_lock
+    from pipelines.weights.resolving import resolve
 
     old = read_lock(said.out) if said.names and said.out.is_file() else None
     outcome = resolve(_chosen(said.names))
@@ -96,8 +96,8 @@ def _write(said: argparse.Namespace) -> int:
 
 
 def _check(said: argparse.Namespace) -> int:
-    from pipelines.lockfile import read_lock
-    from pipelines.locking import differences, resolve
+    from pipelines.weights.lockfile import read_lock
+    from pipelines.weights.resolving import differences, resolve
 
     if not said.out.is_file():
         raise UsageError(f"There is no lock {said.out}.", "Write it with `python -m pipelines.lock`.")

@@ -89,6 +89,7 @@ class Sam(Pipeline):
 
         dtype = precision(self.params.dtype, self.device)
         self._segmenter = Segmenter.load(checkpoint, located, device=self.device, dtype=dtype)
+        self._segmenter.flags = self.flags
         self.loaded, self.dtype = (located,), str(dtype).removeprefix("torch.")
 
     def _infer(self, images: list[Image], prompts: list[Prompt], params: SamParams) -> list[Evidence]:

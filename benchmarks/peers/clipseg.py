@@ -21,7 +21,7 @@ from benchmarks.peers.classical import photograph
 from benchmarks.peers.interleave import Contest, Row
 from pipelines import create
 from pipelines.base import Pipeline
-from pipelines.checkpoints.clipseg import CLIPSEG, PIXELS
+from pipelines.checkpoints.clipseg import CHECKPOINTS, PIXELS
 from pipelines.images import load_image
 from pipelines.types import Image, Prompt
 
@@ -30,7 +30,7 @@ ROUNDS = 7
 THRESHOLD = 0.5
 ONE = ("all circle shaped objects that resemble a coin",)
 EIGHT = ("a coin", "a coffee cup", "a spoon", "the table", "a hand", "a round plate", "foam", "a dark shadow")
-CHECKPOINT = CLIPSEG["rd64-refined"]
+CHECKPOINT = CHECKPOINTS["rd64-refined"]
 OURS = "clipseg"
 PEER = "transformers as documented"
 PADDED = "transformers, padded to 77"

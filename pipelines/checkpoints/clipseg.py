@@ -27,7 +27,7 @@ def _clipseg(
                pixels=PIXELS, config=config)  # fmt: skip
 
 
-CLIPSEG = table(
+CHECKPOINTS = table(
     [
         _clipseg("rd64-refined", "CIDAS/clipseg-rd64-refined", 605, 150.7, reduce_dim=64, refined=True),
         _clipseg("rd64", "CIDAS/clipseg-rd64", 605, 150.7, reduce_dim=64, refined=False),
@@ -35,4 +35,3 @@ CLIPSEG = table(
     ]
 )
 """By what the parameter `checkpoint` calls them; the first is the default."""
-CHECKPOINTS = CLIPSEG

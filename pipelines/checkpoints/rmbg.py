@@ -41,10 +41,12 @@ def _bria(name: str, repository: str, licence: str, pixels: Mapping[str, Any], a
 
 
 def _birefnet(name: str, repository: str, size: tuple[int, int] = (1024, 1024), backbone: str = "swin_v1_l",
-              onnx: str = "", onnx_mb: float | None = None, size_mb: float | None = None) -> Checkpoint:  # fmt: skip
+              onnx: str = "", onnx_mb: float | None = None, size_mb: float | None = None,
+              patch_order: str = "colour") -> Checkpoint:  # fmt: skip
     """A repository of BiRefNet's author, and the ONNX file that a third party made of it, where there is one."""
     made = hub(name, repository, "MIT", size_mb=size_mb, parameters_m=PARAMETERS_M[backbone], architecture="birefnet",
-               backbone=backbone, pixels={"size": size, **IMAGENET}, onnx_output="logits")  # fmt: skip
+               backbone=backbone, pixels={"size": size, **IMAGENET}, onnx_output="logits",
+               patch_order=patch_order)  # fmt: skip
     if not onnx:
         return _forms(made)
     note = f"Converted from {repository} by a third party."
@@ -67,6 +69,11 @@ def _u2net(name: str, file: str, checksum: str, size_mb: float, licence: str = "
     return _forms(made, torch=ours)
 
 
+EARLY = "column"
+"""Of what was published before 5 November 2024, when the author's code changed the order of the patches of its input
+(github.com/ZhengPeng7/BiRefNet, commit 5198d3f) and weights that were trained before did not. A wrong order raises no
+error and costs quality; nobody here has seen these weights run."""
+
 UNCHECKED = "Made by a third party; its licence was not checked."
 DIS = (
     "The authors' code is Apache-2.0; they do not say so of the weights, and their training data has terms of its own."
@@ -76,19 +83,20 @@ CHECKPOINTS = table(
     [
         # the order of patches is that of the repository's own code, of which github.com/Sanster/IOPaint keeps a copy
         _bria("rmbg-2.0", "briaai/RMBG-2.0", "CC-BY-NC-4.0", IMAGENET, "birefnet", 1024, 885, gated=True,
-              parameters_m=PARAMETERS_M["swin_v1_l"], patch_order="column",
+              parameters_m=PARAMETERS_M["swin_v1_l"], patch_order=EARLY,
               note="Commercial use needs a contract with BRIA."),
         _bria("rmbg-1.4", "briaai/RMBG-1.4", "BRIA RMBG-1.4", CENTRED, "isnet", 176, 177, parameters_m=44.0,
               note="Non-commercial; commercial use needs a contract with BRIA."),
-        _birefnet("birefnet", "ZhengPeng7/BiRefNet", onnx="onnx-community/BiRefNet-ONNX", onnx_mb=973, size_mb=885),
+        _birefnet("birefnet", "ZhengPeng7/BiRefNet", onnx="onnx-community/BiRefNet-ONNX", onnx_mb=973, size_mb=885,
+                  patch_order=EARLY),
         _birefnet("birefnet-lite", "ZhengPeng7/BiRefNet_lite", backbone="swin_v1_t",
-                  onnx="onnx-community/BiRefNet_lite-ONNX", onnx_mb=224, size_mb=178),
-        _birefnet("birefnet-lite-2k", "ZhengPeng7/BiRefNet_lite-2K", (1440, 2560), "swin_v1_t"),
+                  onnx="onnx-community/BiRefNet_lite-ONNX", onnx_mb=224, size_mb=178, patch_order=EARLY),
+        _birefnet("birefnet-lite-2k", "ZhengPeng7/BiRefNet_lite-2K", (1440, 2560), "swin_v1_t", patch_order=EARLY),
         _birefnet("birefnet-512", "ZhengPeng7/BiRefNet_512x512", (512, 512),
                   onnx="onnx-community/BiRefNet_512x512-ONNX", onnx_mb=940),
         _birefnet("birefnet-hr", "ZhengPeng7/BiRefNet_HR", (2048, 2048)),
         _birefnet("birefnet-dynamic", "ZhengPeng7/BiRefNet_dynamic"),
-        _birefnet("birefnet-matting", "ZhengPeng7/BiRefNet-matting"),
+        _birefnet("birefnet-matting", "ZhengPeng7/BiRefNet-matting", patch_order=EARLY),
         _birefnet("birefnet-hr-matting", "ZhengPeng7/BiRefNet_HR-matting", (2048, 2048)),
         _u2net("isnet", "isnet-general-use", "fc16ebd8b0c10d971d3513d564d01e29", 176, commercial=None,
                architecture="isnet", project="xuebinqin/DIS", pixels=CENTRED, side=1024, note=DIS),

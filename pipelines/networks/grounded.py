@@ -93,6 +93,7 @@ class TransformersEngine:
                 return self.segmenter.encode(inputs)
 
         made = embedded(embed, [images[index] for index in some], self.cache, flags)
+        self.segmenter.flags = flags
         with clock.stage("decode"):
             done = {index: self._decoded(found[index], its) for index, its in zip(some, made, strict=True)}
         asked = zip(images, prompts, strict=True)

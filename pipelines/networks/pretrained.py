@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
 from torch import nn
+from transformers.utils import logging
 
 from pipelines.errors import UnavailableError
 from pipelines.weights import Located
@@ -58,12 +60,29 @@ def _from_files(kind: Any, located: Located) -> Any:
     from safetensors import SafetensorError
 
     try:
-        network, told = kind.from_pretrained(located.folder, local_files_only=True, use_safetensors=True,
-                                             trust_remote_code=False, output_loading_info=True)  # fmt: skip
+        with _quiet():
+            network, told = kind.from_pretrained(located.folder, local_files_only=True, use_safetensors=True,
+                                                 trust_remote_code=False, ignore_mismatched_sizes=True,
+                                                 output_loading_info=True)  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise damaged(located, str(error)) from error
     check_keys(located, told)
     return network
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and no remarks: what is wrong with a network is found by its keys, and said once."""
+    voice: Any = logging
+    level, bars = voice.get_verbosity(), voice.is_progress_bar_enabled()
+    voice.set_verbosity_error()
+    voice.disable_progress_bar()
+    try:
+        yield
+    finally:
+        voice.set_verbosity(level)
+        if bars:
+            voice.enable_progress_bar()
 
 
 def load_processor(kind: Any, located: Located, **defaults: Any) -> Any:

@@ -13,14 +13,16 @@ import torch
 from transformers import Sam2Model, SamModel
 
 from pipelines.checkpoints import Checkpoint
+from pipelines.networks.batches import in_batches
 from pipelines.networks.pretrained import load_network
 from pipelines.networks.segmenters_framing import Framing, framing
 from pipelines.types import Image
 from pipelines.weights import Located
 
 KINDS = {"sam": SamModel, "sam2": Sam2Model}
-MOST_OBJECTS = 128
-"""Of one call of the mask decoder: each holds some 40 MB of activations in float32."""
+MOST_OBJECTS = {"cpu": 128, "cuda": 1024}
+"""Of one call of the mask decoder: each holds some 40 MB of activations in float32. A device that runs out of memory
+says so, and fewer are tried; a machine that does is lost."""
 
 Decoded = tuple[torch.Tensor, torch.Tensor]
 
@@ -71,10 +73,14 @@ class Segmenter:
         network: ``SamModel`` or ``Sam2Model``, in float32, on the device.
         frame: how a picture becomes its input.
         dtype: of the image encoder and the mask decoder.
+
+    Attributes:
+        flags: what a reader of the figures has to know; a pipeline puts its own here.
     """
 
     def __init__(self, network: Any, frame: Framing, dtype: torch.dtype) -> None:
         self.network, self.frame, self.dtype = network, frame, dtype
+        self.flags: set[str] = set()
         with torch.inference_mode():
             self.positions = network.get_image_wide_positional_embeddings().to(dtype)
         network.vision_encoder.to(dtype)
@@ -174,11 +180,15 @@ class Segmenter:
         n = len(points) if points is not None else len(boxes)
         if not n:
             return self._nothing()
-        parts = [
-            self._decode(embedding, _some(points, start), _some(boxes, start), ambiguous)
-            for start in range(0, n, MOST_OBJECTS)
-        ]
-        return torch.cat([logits for logits, _ in parts]), torch.cat([ious for _, ious in parts])
+
+        def run(some: Sequence[int]) -> list[Decoded]:
+            logits, ious = self._decode(embedding, _some(points, some), _some(boxes, some), ambiguous)
+            return list(zip(logits, ious, strict=True))
+
+        most = MOST_OBJECTS[self.device.type]
+        slices = (range(start, min(start + most, n)) for start in range(0, n, most))
+        parts = [part for one in slices for part in in_batches(run, one, self.flags)]
+        return torch.stack([logits for logits, _ in parts]), torch.stack([iou for _, iou in parts])
 
     def _nothing(self) -> Decoded:
         side = self.frame.size[0] // 4
@@ -224,5 +234,5 @@ def _best(logits: torch.Tensor, ious: torch.Tensor) -> Decoded:
     return logits[rows, chosen], ious[rows, chosen]
 
 
-def _some(values: torch.Tensor | None, start: int) -> torch.Tensor | None:
-    return None if values is None else values[start : start + MOST_OBJECTS]
+def _some(values: torch.Tensor | None, rows: Sequence[int]) -> torch.Tensor | None:
+    return None if values is None else values[rows[0] : rows[-1] + 1]

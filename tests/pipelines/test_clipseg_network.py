@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from pipelines import create
-from pipelines.checkpoints.clipseg import CLIPSEG
+from pipelines.checkpoints.clipseg import CHECKPOINTS
 from pipelines.clipseg import ClipSeg
 from pipelines.errors import UnavailableError
 from pipelines.networks.clipseg import KEPT_PROMPTS, ClipSegNetwork
@@ -25,7 +25,7 @@ from pipelines.weights import locate
 RANDOM = np.random.default_rng(3)
 IMAGES = [RANDOM.integers(0, 256, (height, width, 3), np.uint8) for height, width in ((48, 70), (313, 471), (64, 64))]
 EIGHT = ("coin", "a cat", "dog", "a round coin on a dog", "x", "cat cat cat", "z y", "two coins")
-NAMES = list(CLIPSEG)
+NAMES = list(CHECKPOINTS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,13 +38,13 @@ def _one_thread() -> Iterator[None]:
 
 
 def network(folder: Path, name: str = "rd64-refined", dtype: torch.dtype = torch.float32) -> ClipSegNetwork:
-    return ClipSegNetwork(locate(CLIPSEG[name].weights, folder), CLIPSEG[name], "cpu", dtype)
+    return ClipSegNetwork(locate(CHECKPOINTS[name].weights, folder), CHECKPOINTS[name], "cpu", dtype)
 
 
 def documented(folder: Path, images: list[Image], texts: tuple[str, ...], name: str = "rd64-refined",
                **padding: Any) -> torch.Tensor:  # fmt: skip
     """Logits as the model's documentation gets them: one picture for each text."""
-    repository = folder / CLIPSEG[name].weights.repository
+    repository = folder / CHECKPOINTS[name].weights.repository
     processor = CLIPSegProcessor.from_pretrained(repository)
     model = CLIPSegForImageSegmentation.from_pretrained(repository).eval()
     inputs = processor(text=list(texts), images=images, return_tensors="pt", **(padding or {"padding": True}))
@@ -85,7 +85,7 @@ def test_layers_that_nobody_reads_are_gone(tiny_weights: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (313, 471), (20, 3000), (64, 64), (7, 5), (1, 90)])
 def test_pixels_equal_the_checkpoints_own_processor_bit_for_bit(tiny_weights: Path, shape: tuple[int, int]) -> None:
-    located = locate(CLIPSEG["rd16"].weights, tiny_weights)
+    located = locate(CHECKPOINTS["rd16"].weights, tiny_weights)
     image = RANDOM.integers(0, 256, (*shape, 3), np.uint8)
     image.flags.writeable = False
     processor = CLIPSegProcessor.from_pretrained(tiny_weights / "CIDAS" / "clipseg-rd16").image_processor
@@ -197,7 +197,9 @@ def test_compiled_layers_give_the_same_maps(tiny_weights: Path, monkeypatch: pyt
 
 def test_random_weights_know_their_size_without_a_file() -> None:
     assert isinstance(create("clipseg", weights="random"), ClipSeg)
-    assert preprocessing(locate(CLIPSEG["rd16"].weights, "random"), CLIPSEG["rd16"].settings["pixels"]).size == (
+    assert preprocessing(
+        locate(CHECKPOINTS["rd16"].weights, "random"), CHECKPOINTS["rd16"].settings["pixels"]
+    ).size == (
         352,
         352,
     )

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from pipelines import checkpoints, lock, url_files
+from pipelines import checkpoints, lock
 from pipelines.checkpoints import Checkpoint, hub, table, url
 from pipelines.types import Weights
-from pipelines.weights import locate
+from pipelines.weights import address, locate
 from tests.pipelines.hub_server import COMMIT, ONNX, PICKLE, TENSORS, Repository, StandIn, sha256, standing_in
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,7 +25,7 @@ FILES = {"config.json": b'{"a": 1}', "model.safetensors": TENSORS, "README.md": 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    monkeypatch.setattr(url_files, "SCHEMES", ("http",))
+    monkeypatch.setattr(address, "SCHEMES", ("http",))
     monkeypatch.chdir(tmp_path)
     with standing_in(tmp_path, monkeypatch) as server:
         server.plain["/files/net.onnx"] = ONNX

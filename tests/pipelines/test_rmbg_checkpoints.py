@@ -106,5 +106,6 @@ def test_architectures_are_those_of_the_names() -> None:
         assert about["architecture"] == ("" if name == "silueta" else expected)
         if expected == "birefnet":
             assert about["backbone"] == ("swin_v1_t" if "lite" in name else "swin_v1_l")
-            assert about.get("patch_order", "colour") == ("column" if name == "rmbg-2.0" else "colour")
+            late = {"birefnet-512", "birefnet-hr", "birefnet-dynamic", "birefnet-hr-matting"}
+            assert about["patch_order"] == ("colour" if name in late else "column")
             assert checkpoint.parameters_m == (44.3 if "lite" in name else 220.2)

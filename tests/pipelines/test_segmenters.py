@@ -139,7 +139,7 @@ def test_all_boxes_go_through_the_decoder_at_once(segmenter: Segmenter, monkeypa
     handle = segmenter.network.mask_decoder.register_forward_pre_hook(lambda *_: calls.append(1))
     whole = segmenter.decode_boxes(found, boxes)
     assert len(calls) == 1
-    monkeypatch.setattr(segmenters, "MOST_OBJECTS", 30)  # so many that they would not fit
+    monkeypatch.setattr(segmenters, "MOST_OBJECTS", {"cpu": 30})  # so many that they would not fit
     parts = segmenter.decode_boxes(found, boxes)
     handle.remove()
     assert len(calls) == 5

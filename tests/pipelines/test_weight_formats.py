@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipelines.errors import UnavailableError
-from pipelines.weight_formats import PICKLES, SUFFIXES, check_file, check_names
+from pipelines.weights.formats import PICKLES, SUFFIXES, check_file, check_names
 from tests.pipelines.hub_server import ONNX, TENSORS
 
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from pipelines import url_files
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weights import locate, missing
+from pipelines.weights import address, locate, missing
 from tests.pipelines.hub_server import ONNX, PICKLE, StandIn, sha256, standing_in
 
 MD5 = hashlib.md5(ONNX).hexdigest()
@@ -24,7 +23,7 @@ MD5 = hashlib.md5(ONNX).hexdigest()
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    monkeypatch.setattr(url_files, "SCHEMES", ("http", "https"))
+    monkeypatch.setattr(address, "SCHEMES", ("http", "https"))
     with standing_in(tmp_path, monkeypatch) as server:
         server.plain["/files/net.onnx"] = ONNX
         yield server
@@ -95,7 +94,7 @@ def test_only_https_is_asked_also_after_a_redirect(server: StandIn, monkeypatch:
     Path(locate(at(server), None).file("net.onnx")).unlink()
     assert "only https" in refusal(at(server, "/away/net.onnx"))
     asked = len(server.asked)
-    monkeypatch.setattr(url_files, "SCHEMES", ("https",))
+    monkeypatch.setattr(address, "SCHEMES", ("https",))
     assert "only https" in refusal(at(server))
     assert "only https" in refusal(replace(at(server), address="file:///etc/net.onnx"))
     assert len(server.asked) == asked
@@ -106,8 +105,8 @@ def test_endless_redirects_and_endless_files_end(
 ) -> None:
     server.redirects.update({f"/{i}/net.onnx": f"/{i + 1}/net.onnx" for i in range(50)})
     assert "answered 302" in refusal(at(server, "/0/net.onnx"))
-    assert len(server.asked) <= url_files.MAX_REDIRECTS + 2
-    monkeypatch.setattr(url_files, "MAX_BYTES", 4)
+    assert len(server.asked) <= address.MAX_REDIRECTS + 2
+    monkeypatch.setattr(address, "MAX_BYTES", 4)
     assert "is longer than" in refusal(at(server))
     assert not left(tmp_path)
 
@@ -116,7 +115,7 @@ def test_a_refusal_is_final_and_silence_is_asked_again(server: StandIn, monkeypa
     server.plain.clear()
     assert "answered 404" in refusal(at(server))
     assert len(server.asked) == 1
-    monkeypatch.setattr(url_files, "SILENCE_S", 0.2)
+    monkeypatch.setattr(address, "SILENCE_S", 0.2)
     server.silent = True
     start = time.monotonic()
     assert "could not be reached" in refusal(at(server))
@@ -138,7 +137,7 @@ def test_what_is_cut_off_is_tried_again_and_leaves_nothing(
         file.write(answer.read(3))
         raise ConnectionError("3 bytes came")
 
-    monkeypatch.setattr(url_files, "_pour", short)
+    monkeypatch.setattr(address, "_pour", short)
     assert "was cut off" in refusal(at(server))
     assert len(server.asked) == 3
     assert not left(tmp_path)
@@ -150,7 +149,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(url_files, "_pour", full)
+    monkeypatch.setattr(address, "_pour", full)
     assert "disk is full: o/tool needs 176 MB in" in refusal(at(server))
     assert not left(tmp_path)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weight_formats import PICKLES, SHARDED, gather, pickled, shards
-from pipelines.weight_refusals import check_room, hub_error, retried, told
+from pipelines.weights.formats import PICKLES, SHARDED, gather, pickled, shards
+from pipelines.weights.refusals import check_room, hub_error, retried, told
 
 CONNECT_S = 3.0
 _YES = ("1", "ON", "YES", "TRUE")

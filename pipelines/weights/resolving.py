@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines import hub_files, url_files
 from pipelines.errors import UnavailableError
-from pipelines.lockfile import Lock, LockedFile, LockedRepository
 from pipelines.types import Weights
-from pipelines.weight_formats import PICKLES, SHARDED, check_file, shards
-from pipelines.weight_refusals import OutOfReach, told
+from pipelines.weights import address, hub
+from pipelines.weights.formats import PICKLES, SHARDED, check_file, shards
+from pipelines.weights.lockfile import Lock, LockedFile, LockedRepository
+from pipelines.weights.refusals import OutOfReach, told
 
 
 @dataclass
@@ -83,10 +83,10 @@ def _add(outcome: Outcome, repository: str, entry: LockedRepository) -> None:
 
 
 def _of_hub(weights: Weights, folder: Path, outcome: Outcome) -> LockedRepository:
-    if hub_files.offline():
+    if hub.offline():
         raise OutOfReach("The network is turned off (HF_HUB_OFFLINE).", "Unset it, and run this again.")
     with told(weights, folder):
-        info = hub_files.model_info(weights.repository)
+        info = hub.model_info(weights.repository)
         files = dict(_files(weights, info, folder))
     licence = _licence(info)
     outcome.warnings += _disagreements(weights, licence, gated=bool(info.gated))
@@ -96,13 +96,13 @@ def _of_hub(weights: Weights, folder: Path, outcome: Outcome) -> LockedRepositor
 def _files(weights: Weights, info: Any, folder: Path) -> Iterator[tuple[str, LockedFile]]:
     """Large files by what the hub states, small ones by their content, which it states nothing of."""
     published = {file.rfilename: file for file in info.siblings}
-    names = hub_files.served(weights, published)
+    names = hub.served(weights, published)
     for name in names:
         file = published[name]
         if file.lfs is not None:
             yield name, LockedFile(sha256=file.lfs.sha256, size_bytes=file.lfs.size)
             continue
-        path = hub_files.download(weights.repository, info.sha, name, folder)
+        path = hub.download(weights.repository, info.sha, name, folder)
         if name.endswith(SHARDED):
             names += [f"{name.rpartition('/')[0]}/{shard}".lstrip("/") for shard in shards(path)]
         yield name, _hashed(path)
@@ -117,11 +117,11 @@ def _of_address(weights: Weights) -> LockedRepository:
     name = weights.files[0]
     if name.endswith(PICKLES):
         raise UnavailableError(f"{name} is a pickle and is never fetched.", "Nothing is to be done.")
-    if hub_files.offline():
+    if hub.offline():
         raise OutOfReach("The network is turned off (HF_HUB_OFFLINE).", "Unset it, and run this again.")
-    kept = url_files.cached(weights) if weights.checksum else None  # with nothing to check it by, it may be an old one
-    folder = kept or url_files.fetch(weights)
-    url_files.check_sum(weights, folder / name)
+    kept = address.cached(weights) if weights.checksum else None  # with nothing to check it by, it may be an old one
+    folder = kept or address.fetch(weights)
+    address.check_sum(weights, folder / name)
     check_file(folder / name)
     return LockedRepository(source="url", licence=weights.licence, files={name: _hashed(folder / name)})
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from pipelines import hub_files, url_files
 from pipelines.errors import UnavailableError
-from pipelines.lockfile import LockedRepository, check_locked, locked
 from pipelines.types import Weights
-from pipelines.weight_formats import PICKLES, WEIGHT_SUFFIXES, check_file, check_names, gather, pickled
-from pipelines.weight_formats import damaged as damaged_file
-from pipelines.weight_refusals import fetch_it
+from pipelines.weights import address, hub
+from pipelines.weights.formats import PICKLES, WEIGHT_SUFFIXES, check_file, check_names, gather, pickled
+from pipelines.weights.formats import damaged as damaged_file
+from pipelines.weights.lockfile import LockedRepository, check_locked, locked
+from pipelines.weights.refusals import fetch_it
 
 RANDOM = "random"
 MANY = 1000
@@ -87,10 +87,10 @@ def missing(weights: Weights, where: Path | str | None) -> UnavailableError | No
         return None
     if where is not None:
         return _lacking(weights, Path(where))
-    if not hub_files.offline():
+    if not hub.offline():
         return None
-    there = url_files.cached(weights) if weights.source == "url" else \
-        hub_files.cached(weights, _commit(weights, locked(weights.repository)))  # fmt: skip
+    there = address.cached(weights) if weights.source == "url" else \
+        hub.cached(weights, _commit(weights, locked(weights.repository)))  # fmt: skip
     return None if there else _offline(weights)
 
 
@@ -111,31 +111,31 @@ def _from_folder(weights: Weights, root: Path, entry: LockedRepository | None) -
 
 def _from_hub(weights: Weights, entry: LockedRepository | None) -> Located:
     commit = _commit(weights, entry)
-    folder = hub_files.cached(weights, commit)
+    folder = hub.cached(weights, commit)
     if folder is not None:
         return _checked(weights, folder, entry, folder.name)
-    if hub_files.offline():
+    if hub.offline():
         raise _offline(weights)
-    folder = hub_files.fetch(weights, commit)
+    folder = hub.fetch(weights, commit)
     try:
         return _checked(weights, folder, entry, folder.name)
     except UnavailableError:
-        hub_files.discard(folder, gather(folder, weights.files)[0])
+        hub.discard(folder, gather(folder, weights.files)[0])
         raise
 
 
 def _from_address(weights: Weights, entry: LockedRepository | None) -> Located:
-    folder = url_files.cached(weights)
-    if folder is None and hub_files.offline():
+    folder = address.cached(weights)
+    if folder is None and hub.offline():
         raise _offline(weights)
     if folder is not None:
-        url_files.check_sum(weights, folder / weights.files[0])
+        address.check_sum(weights, folder / weights.files[0])
         return _checked(weights, folder, entry, None)
-    folder = url_files.fetch(weights)
+    folder = address.fetch(weights)
     try:
         return _checked(weights, folder, entry, None)
     except UnavailableError:
-        hub_files.discard(folder, weights.files)
+        hub.discard(folder, weights.files)
         raise
 
 
@@ -154,7 +154,7 @@ def _checked(weights: Weights, folder: Path, entry: LockedRepository | None, rev
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         got = hashlib.file_digest(file, "sha256").hexdigest()
-    stated = hub_files.stated_sha256(path)
+    stated = hub.stated_sha256(path)
     if stated not in (None, got):
         raise damaged_file(path.resolve(), f"the hub says that it hashes to {str(stated)[:12]}, and it is {got[:12]}")
     return got

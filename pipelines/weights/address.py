@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weight_refusals import check_room, cut_off, retried, unreachable, unwritten
+from pipelines.weights.refusals import check_room, cut_off, retried, unreachable, unwritten
 
 VARIABLE = "SEGMENTATION_WORKBENCH_CACHE"
 SCHEMES = ("https",)
