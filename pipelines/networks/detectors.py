@@ -84,7 +84,7 @@ class Detector(ABC):
 
     def pixels(self, image: Image) -> torch.Tensor:
         """``(3, h, w)`` on the device, as the checkpoint's own processor makes it."""
-        values = torch.from_numpy(image).permute(2, 0, 1).contiguous()
+        values = torch.tensor(image).permute(2, 0, 1).contiguous()  # a copy: the picture may be read-only
         made = self.processor(values, return_tensors="pt", input_data_format="channels_first", device=str(self.device),
                               **self.resizing((image.shape[0], image.shape[1])))  # fmt: skip
         return made["pixel_values"][0].to(self.device)  # type: ignore[no-any-return]

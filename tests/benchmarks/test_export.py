@@ -67,7 +67,8 @@ def test_the_manifest_of_a_format_says_what_produced_its_files(run: Run, tmp_pat
     about = json.loads((home / "yolo" / "manifest.json").read_text())
     assert (about["format"], about["run_id"], about["label"]) == ("yolo", "r", "x:a/b=1")
     assert about["params"] == {"threshold": 0.5}
-    assert about["weights"] == [{"repo": "o/n", "revision": "a" * 40, "licence": "Apache-2.0", "commercial": True}]
+    assert about["weights"] == [{"repo": "o/n", "revision": "a" * 40, "licence": "Apache-2.0", "commercial": True,
+                                 "gated": False, "note": "", "sha256": {}}]  # fmt: skip
     assert about["sources"] == {"a": "b"}
     assert about["environment"] == {"cpu": "c", "packages": {"numpy": "2"}}
     assert about["dataset"]["hash"] == "h"
