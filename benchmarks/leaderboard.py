@@ -138,13 +138,10 @@ def is_random(configuration: Configuration) -> bool:
 
 def _about(manifest: RunManifest, configuration: Configuration, timing: Timing | None) -> dict[str, Any]:
     """What is known of a row before it is measured; what was really loaded wins over what was declared."""
-    about = configuration.model_dump(include={"label", "pipeline", "preset", "params", "device", "substitute_for"})
-    about |= {"n": manifest.dataset.n, "weights": configuration.weights}
-    if timing is None:
-        return about
-    ran = timing.loaded
-    return about | {"weights": ran.weights or configuration.weights, "dtype": ran.dtype, "size_mb": ran.size_mb,
-                    "substitute_for": ran.substitute_for or configuration.substitute_for}  # fmt: skip
+    ran = configuration.as_ran(timing)
+    about = ran.model_dump(include={"label", "pipeline", "preset", "params", "device", "substitute_for"})
+    about |= {"n": manifest.dataset.n, "weights": ran.weights}
+    return about if timing is None else about | {"dtype": timing.loaded.dtype, "size_mb": timing.loaded.size_mb}
 
 
 def _quality(tally: Tally, seed: int) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from benchmarks.records import Configuration, Loaded, WeightsRecord
+from benchmarks.records import Configuration, Loaded, RunManifest, WeightsRecord
 from benchmarks.store import write_whole
 from pipelines import create
 from pipelines.base import Pipeline
 from pipelines.errors import ContractError, UnavailableError
+from pipelines.registry import pipeline_class
+from pipelines.weights import stamp
 
 FILE = "loaded.json"
 
@@ -61,7 +63,9 @@ def loaded(pipeline: Pipeline, substitute_for: str | None = None) -> Loaded:
     bytes_ = sum((folder / name).stat().st_size for folder, names in folders if folder for name in names
                  if (folder / name).is_file())  # fmt: skip
     weights = tuple(WeightsRecord.of(located.weights, located) for located in pipeline.loaded)
-    return Loaded(weights=weights, substitute_for=substitute_for, dtype=pipeline.dtype, size_mb=bytes_ / 1e6 or None)
+    pairs = ((one.weights.repository, stamp(one.weights, pipeline.weights)) for one in pipeline.loaded)
+    return Loaded(weights=weights, substitute_for=substitute_for, dtype=pipeline.dtype, size_mb=bytes_ / 1e6 or None,
+                  stamps={name: now for name, now in pairs if now})  # fmt: skip
 
 
 def settle(folder: Path, now: Loaded, *, begun: bool) -> None:
@@ -82,6 +86,28 @@ def settle(folder: Path, now: Loaded, *, begun: bool) -> None:
             f"Its weights changed since the run began with {was}.", "Run again with --fresh; the old run stays."
         )
     write_whole(path, now.model_dump_json(indent=1))
+
+
+def outdated(folder: Path, manifest: RunManifest) -> list[str]:
+    """Labels of the configurations whose weights are no longer those that a run in this folder was made with.
+
+    What is not there any more says nothing: stored rows stay true. Weights that could not be had then, and can be now,
+    do.
+    """
+    return [one.label for one in manifest.configurations
+            if (ran := _read(folder / one.id / FILE)) and one.unavailable is None and _differs(one, ran)]  # fmt: skip
+
+
+def _differs(configuration: Configuration, ran: Loaded) -> bool:
+    kind = pipeline_class(configuration.pipeline)
+    params = kind.Params.model_validate(configuration.params)
+    first, where = kind.info.weights_for(params), configuration.weights_from
+    if ran.substitute_for and not configuration.substitute_for and all(stamp(one, where) for one in first):
+        return True
+    other = kind.info.substitute(params)
+    known = {one.repository: one for one in (*first, *(kind.info.weights_for(other) if other else ()))}
+    pairs = ((stamp(known[name], where), then) for name, then in ran.stamps.items() if name in known)
+    return any(now is not None and now != then for now, then in pairs)
 
 
 def _read(path: Path) -> Loaded | None:

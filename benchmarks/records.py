@@ -79,6 +79,14 @@ class Configuration(Record):
     asked: bool = True
     unavailable: str | None = None
 
+    def as_ran(self, timing: Timing | None) -> Configuration:
+        """The same with the weights that were really loaded, once a process has told."""
+        if timing is None or not timing.loaded.weights:
+            return self
+        ran = timing.loaded
+        substitute_for = ran.substitute_for or self.substitute_for
+        return self.model_copy(update={"weights": ran.weights, "substitute_for": substitute_for})
+
 
 class DatasetRecord(Record):
     """Which images a run is about.
@@ -131,12 +139,14 @@ class Loaded(Record):
         substitute_for: the checkpoint that they stand in for, or None.
         dtype: of the arithmetic, or None where there is no network.
         size_mb: of the files of the weights, in 10**6 bytes; None where there are none.
+        stamps: repository → what tells quickly whether its files are still those that were loaded.
     """
 
     weights: tuple[WeightsRecord, ...] = ()
     substitute_for: str | None = None
     dtype: str | None = None
     size_mb: float | None = None
+    stamps: dict[str, str] = {}
 
 
 class RunManifest(Record):
@@ -226,6 +236,7 @@ class Timing(Record):
     """What one process measured; the times of two processes are never mixed.
 
     Attributes:
+        locate_s: finding, fetching and hashing the weights, before the load.
         load_s: what `load` took; modules that the process had imported before are not in it.
         first_ms: first call, which pays for everything lazy.
         warm_up: calls left out of everything below.
@@ -241,6 +252,7 @@ class Timing(Record):
     """
 
     schema_version: int = SCHEMA_VERSION
+    locate_s: float = 0.0
     load_s: float
     first_ms: float | None
     warm_up: int

@@ -85,19 +85,9 @@ def run(
     specs.check_writable(out, "--out")
     sizes = specs.parse_batch_sizes(batch_sizes)
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=sizes, soft_maps_mb=soft_maps_mb)
-    request = plan.Request(
-        dataset,
-        pipelines,
-        tuple(prompt or ()),
-        split,
-        exclude,
-        limit,
-        device,
-        weights,
-        commercial,
-        prompt_from.value if prompt_from else None,
-        protocol,
-    )
+    origin = prompt_from.value if prompt_from else None
+    request = plan.Request(dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial,
+                           origin, protocol)  # fmt: skip
     manifest, samples = plan.plan(request)
     for note in () if quiet else samples.notes:
         console(to_stderr=True).print(note, markup=False)
@@ -109,9 +99,13 @@ def _execute(manifest: RunManifest, samples: Dataset, exports: tuple[tuple[str, 
     """Do what is not done yet, print, and write what was asked for; a failure of that takes no result away."""
     from benchmarks import runner, table
     from benchmarks.leaderboard import document
+    from benchmarks.loading import outdated
     from benchmarks.store import RunStore, run_folder
 
-    store = RunStore(run_folder(out, manifest.run_id, fresh=fresh))
+    changed = outdated(run_folder(out, manifest.run_id, fresh=False), manifest)
+    for label in () if quiet else changed:
+        console(to_stderr=True).print(f"{label}: its weights changed, so that a new run begins", markup=False)
+    store = RunStore(run_folder(out, manifest.run_id, fresh=fresh or bool(changed)))
     manifest = manifest.model_copy(update={"run_id": store.folder.name})
     if exports:
         _check(exports, manifest)

@@ -108,9 +108,17 @@ def work(job: Job, tell: Tell) -> None:
         tell({"event": "timing"})
         rates = timing.throughputs(pipeline, log.worked, job.ask, protocol.batch_sizes,
                                    max(deadline, perf_counter() + protocol.budget_s / 4))  # fmt: skip
-        measured = log.timing(load_s=pipeline.load_s or 0.0, first_ms=first_ms, warm_up=calls, throughputs=rates,
-                              peak_memory_mb=peak, resumed=bool(known), loaded=loaded,
-                              flags=tuple(sorted(pipeline.flags)))  # fmt: skip
+        measured = log.timing(
+            locate_s=pipeline.locate_s,
+            load_s=pipeline.load_s or 0.0,
+            first_ms=first_ms,
+            warm_up=calls,
+            throughputs=rates,
+            peak_memory_mb=peak,
+            resumed=bool(known),
+            loaded=loaded,
+            flags=tuple(sorted(pipeline.flags)),
+        )
         write_whole(store.timing_path(configuration.id), measured.model_dump_json(indent=1))
 
 

@@ -36,6 +36,7 @@ class Pipeline(ABC):
         clock: seconds by stage of the last call of `predict`, or of `infer` and `decide` since it was reset.
         cache: results of stages, for sweeps; off by default, so that no timing is flattered by it.
         load_s: seconds that `load` took, or None before it.
+        locate_s: seconds that finding, fetching and hashing the weights took before that; not part of `load_s`.
         loaded: the weights that `_load` brought in, with the revision found; empty where there are none.
         dtype: of the network's arithmetic, such as "float32"; None where there is no network.
         flags: what a reader of its figures has to know, such as "oom_backoff:2"; `_load` and `_infer` add to it.
@@ -53,6 +54,7 @@ class Pipeline(ABC):
         self.clock = StageClock()
         self.cache = StageCache()
         self.load_s: float | None = None
+        self.locate_s = 0.0
         self.loaded: tuple[Located, ...] = ()
         self.dtype: str | None = None
         self.flags: set[str] = set()
@@ -71,7 +73,8 @@ class Pipeline(ABC):
         start = perf_counter()
         self._load()
         self.clock.synchronise()
-        self.load_s = perf_counter() - start
+        self.locate_s = sum(located.seconds for located in self.loaded)
+        self.load_s = perf_counter() - start - self.locate_s
 
     def infer(
         self, images: Sequence[Image], prompts: Sequence[Prompt], params: BaseParams | None = None

@@ -140,6 +140,7 @@ def export(folder: Path, formats: Sequence[str], configuration: Configuration, m
     home, records = folder / folder_name(configuration.label), store.index(configuration.id)
     if not records.places:
         return Exported(home)
+    configuration = configuration.as_ran(store.timing(configuration.id))
     plan = Plan(configuration, manifest, store.folder / configuration.id, Categories(manifest.dataset.class_names))
     with _explained(home), locked(home, FORMATS):
         _check_free(home, formats)

@@ -16,7 +16,7 @@ from pipelines.errors import UsageError
 
 FILE = "manifest.json"
 SCHEMA_VERSION = 1
-_CHOSEN = {"label", "pipeline", "preset", "params", "weights", "weights_from", "device"}
+_CHOSEN = {"label", "pipeline", "preset", "params", "weights", "weights_from", "substitute_for", "device"}
 
 
 class ExportManifest(Record):
@@ -61,6 +61,7 @@ class ExportManifest(Record):
     params: dict[str, Any]
     weights: tuple[WeightsRecord, ...]
     weights_from: str | None
+    substitute_for: str | None = None
     device: str
     dataset: dict[str, Any]
     sources: dict[str, str]
@@ -72,7 +73,12 @@ class ExportManifest(Record):
 
 
 def provenance(configuration: Configuration, manifest: RunManifest) -> dict[str, Any]:
-    """Where predictions come from, JSON-ready: the last fields of an `ExportManifest`."""
+    """Where predictions come from, JSON-ready: the last fields of an `ExportManifest`.
+
+    Args:
+        configuration: with the weights that it really ran with.
+        manifest: of the run.
+    """
     return {"run_id": manifest.run_id, "run_created": manifest.created,
             **configuration.model_dump(mode="json", include=_CHOSEN),
             "dataset": manifest.dataset.model_dump(mode="json", exclude={"spec"}),

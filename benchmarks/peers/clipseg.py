@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from benchmarks.peers.classical import photograph
 from benchmarks.peers.interleave import Contest, Row
+from benchmarks.peers.threads import one_thread
 from pipelines import create
 from pipelines.base import Pipeline
 from pipelines.checkpoints.clipseg import CHECKPOINTS, PIXELS
@@ -82,8 +82,8 @@ def contests(side: int = SIDE) -> Iterator[Contest | Row]:
         side: of the square picture in pixels.
     """
     image = load_image(photograph("coffee", side).image)
-    with _one_thread(), TemporaryDirectory() as made:
-        _write_repository(Path(made), image)
+    with one_thread(), TemporaryDirectory() as made:
+        write_repository(Path(made), image)
         naive = _naive(Path(made))
         ours = _pipeline(Path(made))
         yield _speed("one text", image, ONE, ours, naive, 1.25)
@@ -170,7 +170,7 @@ def _processor(repository: Path) -> Any:
     return CLIPSegProcessor.from_pretrained(repository, local_files_only=True)
 
 
-def _write_repository(folder: Path, image: Image) -> None:
+def write_repository(folder: Path, image: Image) -> None:
     """The checkpoint's architecture with random weights, its last layer scaled until the map is not all 0 or 1."""
     import torch
     from transformers import CLIPSegForImageSegmentation
@@ -220,15 +220,3 @@ def _has_bf16() -> bool:
 
     told: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9 or so
     return any(told.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

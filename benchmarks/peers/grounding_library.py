@@ -23,14 +23,21 @@ class Library:
     Attributes:
         detector: GroundingDINO, Swin-T.
         predictor: `SamPredictor`.
+        device: "cpu" or "cuda".
     """
 
     detector: Any
     predictor: Any
+    device: str = "cpu"
 
     @classmethod
-    def random(cls, words: Iterable[str]) -> Library:
+    def random(cls, words: Iterable[str], device: str = "cpu", sam: str = SAM) -> Library:
         """Real size, random weights, and a tokenizer that knows these words as one token each.
+
+        Args:
+            words: of the prompts.
+            device: "cpu" or "cuda".
+            sam: key of segment-anything's registry of networks.
 
         Raises:
             UnavailableError: the extra `autodistill` is not installed.
@@ -40,9 +47,9 @@ class Library:
         from pipelines.weights import Located
 
         boxes, masks, text = (Located(checkpoint.weights, None) for checkpoint in (DETECTOR, SEGMENTER, TEXT))
-        network = detector(boxes, text, device="cpu")
+        network = detector(boxes, text, device=device)
         network.tokenizer = spelling(words)
-        return cls(network, predictor(masks, device="cpu", size=SAM))
+        return cls(network, predictor(masks, device=device, size=sam), device)
 
     def masks(self, image: Image, label: str, threshold: float) -> npt.NDArray[np.bool_]:
         """What its `predict` returns for one label, ``bool (N, H, W)``, with the swap of colours undone."""
@@ -57,7 +64,7 @@ class Library:
 
         seed: Any = seed_library().grounded_sam
         model, made = object.__new__(seed.Model), object.__new__(seed.GroundedSAM)
-        model.model, model.device = self.detector, "cpu"
+        model.model, model.device = self.detector, self.device
         made.ontology, made.box_threshold, made.text_threshold = seed.CaptionOntology({label: label}), threshold, 0.25
         made.grounding_dino_model, made.sam_predictor = model, _Unswapped(self.predictor)
         return made

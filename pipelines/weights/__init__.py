@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from time import perf_counter
 
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
@@ -31,12 +32,14 @@ class Located:
         folder: holds the files; None = random weights, for which there are none.
         revision: 40 hexadecimal digits of the commit that was loaded, or None ("unpinned").
         sha256: file → sha256 of its content; empty for random weights.
+        seconds: that finding, fetching and hashing took.
     """
 
     weights: Weights
     folder: Path | None
     revision: str | None = None
     sha256: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def random(self) -> bool:
@@ -68,11 +71,14 @@ def locate(weights: Weights, where: Path | str | None) -> Located:
     """
     if _is_random(where):
         return Located(weights, None)
+    start = perf_counter()
     check_names(weights.repository, weights.files)
     entry = locked(weights.repository)
     if where is not None:
-        return _from_folder(weights, Path(where), entry)
-    return _from_address(weights, entry) if weights.source == "url" else _from_hub(weights, entry)
+        found = _from_folder(weights, Path(where), entry)
+    else:
+        found = _from_address(weights, entry) if weights.source == "url" else _from_hub(weights, entry)
+    return replace(found, seconds=perf_counter() - start)
 
 
 def missing(weights: Weights, where: Path | str | None) -> UnavailableError | None:
@@ -89,9 +95,30 @@ def missing(weights: Weights, where: Path | str | None) -> UnavailableError | No
         return _lacking(weights, Path(where))
     if not hub.offline():
         return None
-    there = address.cached(weights) if weights.source == "url" else \
-        hub.cached(weights, _commit(weights, locked(weights.repository)))  # fmt: skip
-    return None if there else _offline(weights)
+    return None if _kept(weights) else _offline(weights)
+
+
+def stamp(weights: Weights, where: Path | str | None) -> str | None:
+    """Which files would be loaded now, quickly told by their commit, sizes and times; None where there are none.
+
+    Two stamps that differ mean that the weights may; equal ones, that nobody touched them.
+    """
+    if _is_random(where):
+        return None
+    folder = Path(where) / weights.repository if where is not None else _kept(weights)
+    names, lacking = gather(folder, weights.files) if folder else ([], ["all"])
+    if folder is None or lacking:
+        return None
+    states = ((name, (folder / name).stat()) for name in sorted(names))
+    told = [folder.name, *((name, state.st_size, state.st_mtime_ns) for name, state in states)]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def _kept(weights: Weights) -> Path | None:
+    """The folder in a cache."""
+    if weights.source == "url":
+        return address.cached(weights)
+    return hub.cached(weights, _commit(weights, locked(weights.repository)))
 
 
 def _is_random(where: Path | str | None) -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from benchmarks import loading
-from benchmarks.records import Configuration, Loaded, WeightsRecord
+from benchmarks.records import Configuration, Loaded, RunManifest, WeightsRecord
 from pipelines import registry
 from pipelines.base import Pipeline
 from pipelines.errors import ContractError, UnavailableError
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prompt, Weights
 from pipelines.weights import Located
+from tests.benchmarks.pieces import manifest
 
 GATED = Weights("hub", "big/gated", "custom", gated=True, commercial=False)
 FREE = Weights("hub", "small/free", "MIT", commercial=True)
@@ -96,7 +98,9 @@ def ran_with(revision: str | None) -> Loaded:
 
 def test_a_run_goes_on_with_the_weights_it_began_with(tmp_path: Path) -> None:
     loading.settle(tmp_path, ran_with("a" * 40), begun=False)
+    before = (tmp_path / loading.FILE).read_bytes()
     loading.settle(tmp_path, ran_with("a" * 40), begun=True)
+    assert (tmp_path / loading.FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize("now", ["b" * 40, None])
@@ -110,3 +114,30 @@ def test_a_run_that_did_not_note_its_weights_is_not_gone_on_with(tmp_path: Path)
     (tmp_path / loading.FILE).write_text("{ torn")
     with pytest.raises(ContractError, match="something else"):
         loading.settle(tmp_path, ran_with(None), begun=True)
+
+
+def run_of(one: Configuration) -> RunManifest:
+    return manifest(one)
+
+
+def write(folder: Path, content: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_bytes(content)
+
+
+def test_stored_rows_are_of_the_weights_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {name: replace(one, files=("model.safetensors",)) for name, one in (("GATED", GATED), ("FREE", FREE))}
+    for name, one in kept.items():
+        monkeypatch.setitem(globals(), name, one)
+    one, runs = configuration(tmp_path / "w"), tmp_path / "runs"
+    write(tmp_path / "w" / FREE.repository, b"1")
+    _, ran = loading.load(one)
+    loading.settle(runs / one.id, ran, begun=False)
+    assert ran.substitute_for and loading.outdated(runs, run_of(one)) == []
+    write(tmp_path / "w" / FREE.repository, b"22")
+    assert loading.outdated(runs, run_of(one)) == ["picky"]
+    (tmp_path / "w" / FREE.repository / "model.safetensors").unlink()
+    assert loading.outdated(runs, run_of(one)) == []  # gone: what is stored stays true
+    write(tmp_path / "w" / GATED.repository, b"1")
+    assert loading.outdated(runs, run_of(one)) == ["picky"]  # what stood in is no longer needed
+    assert loading.outdated(tmp_path / "none", run_of(one)) == []
