@@ -85,9 +85,8 @@ def run(
     specs.check_writable(out, "--out")
     sizes = specs.parse_batch_sizes(batch_sizes)
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=sizes, soft_maps_mb=soft_maps_mb)
-    origin = prompt_from.value if prompt_from else None
     request = plan.Request(dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial,
-                           origin, protocol)  # fmt: skip
+                           prompt_from.value if prompt_from else None, protocol)  # fmt: skip
     manifest, samples = plan.plan(request)
     for note in () if quiet else samples.notes:
         console(to_stderr=True).print(note, markup=False)
