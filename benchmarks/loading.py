@@ -12,6 +12,7 @@ from pipelines import create
 from pipelines.base import Pipeline
 from pipelines.errors import ContractError, UnavailableError
 from pipelines.registry import pipeline_class
+from pipelines.types import Weights
 from pipelines.weights import stamp
 
 FILE = "loaded.json"
@@ -101,13 +102,17 @@ def outdated(folder: Path, manifest: RunManifest) -> list[str]:
 def _differs(configuration: Configuration, ran: Loaded) -> bool:
     kind = pipeline_class(configuration.pipeline)
     params = kind.Params.model_validate(configuration.params)
-    first, where = kind.info.weights_for(params), configuration.weights_from
-    if ran.substitute_for and not configuration.substitute_for and all(stamp(one, where) for one in first):
+    first, other = kind.info.forms(params), kind.info.substitute(params)
+    now = {form: _stamps(kind.info.weights_for(form), configuration.weights_from)
+           for form in (*first, *(kind.info.forms(other) if other else ()))}  # fmt: skip
+    if ran.substitute_for and not configuration.substitute_for and any(all(now[form].values()) for form in first):
         return True
-    other = kind.info.substitute(params)
-    known = {one.repository: one for one in (*first, *(kind.info.weights_for(other) if other else ()))}
-    pairs = ((stamp(known[name], where), then) for name, then in ran.stamps.items() if name in known)
-    return any(now is not None and now != then for now, then in pairs)
+    there = {(name, stamp) for stamps in now.values() for name, stamp in stamps.items() if stamp}
+    return any((name, then) not in there and name in dict(there) for name, then in ran.stamps.items())
+
+
+def _stamps(weights: tuple[Weights, ...], where: str | None) -> dict[str, str | None]:
+    return {one.repository: stamp(one, where) for one in weights}
 
 
 def _read(path: Path) -> Loaded | None:

@@ -145,7 +145,9 @@ def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> st
     if barred:
         doubt = "forbids" if barred[0].commercial is False else "does not clearly allow"
         return f"--commercial leaves it out: {barred[0].licence} of {barred[0].repository} {doubt} commercial use."
-    return next((str(error) for w in weights if (error := missing(w, request.weights))), None)
+    lacking = [next((str(error) for w in info.weights_for(form) if (error := missing(w, request.weights))), None)
+               for form in info.forms(values)]  # fmt: skip
+    return lacking[0] if all(lacking) else None
 
 
 def _prompt_problem(info: PipelineInfo, about: DatasetRecord, dataset: Dataset) -> tuple[str | None, bool]:

@@ -134,6 +134,7 @@ FLAGS = {
     "text_truncated": "a text is longer than the network reads, and was cut",
     "caption_chunks": "more labels than one caption holds: {value} passes of the detector",
     "compiled": "compiled by torch",
+    "random_boxes": "a detector with random weights fills max_candidates: real pictures have fewer boxes to decode",
     "random_weights": "random weights: speed and memory are real, quality is not measured",
     "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",
 }

@@ -103,6 +103,8 @@ class GroundedSam(Pipeline):
     def _load(self) -> None:
         self._engine = self._autodistill() if self.params.engine == "autodistill" else self._transformers()
         self.loaded, self.dtype = self._engine.loaded, self._engine.dtype
+        if self.loaded[0].random:
+            self.flags.add("random_boxes")
 
     def _transformers(self) -> Engine:
         boxes, masks = (locate(weights, self.weights) for weights in weights_for(self.params))

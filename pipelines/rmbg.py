@@ -73,6 +73,12 @@ def _weights_for(params: RmbgParams) -> tuple[Weights, ...]:
     return (checkpoint.settings["forms"].get(params.engine, checkpoint.weights),)
 
 
+def _forms(params: RmbgParams) -> tuple[RmbgParams, ...]:
+    if params.engine != "auto":
+        return (params,)
+    return tuple(params.model_copy(update={"engine": form}) for form in chosen(params).settings["forms"])
+
+
 def _substitute(params: RmbgParams) -> RmbgParams | None:
     return params.model_copy(update={"checkpoint": SUBSTITUTE}) if params.checkpoint == "auto" else None
 
@@ -86,6 +92,7 @@ class Rmbg(Pipeline):
         devices=("cpu", "cuda"),
         reference="BiRefNet, arXiv 2401.03407; U²-Net, arXiv 2005.09007; IS-Net, arXiv 2203.03041",
         weights_for=_weights_for,
+        forms=_forms,
         substitute=_substitute,
     )
     Params = RmbgParams

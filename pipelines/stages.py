@@ -83,12 +83,12 @@ class StageCache:
         return True, self._held[key][1]
 
     def put(self, key: tuple[Any, ...], image: Image, result: Any) -> None:
-        """Keep a result; its arrays become read-only."""
+        """Keep a result; its arrays become read-only, save the picture itself, which is the caller's."""
         if not self.max_bytes:
             return
-        size = image.nbytes + sum(array.nbytes for array in _freeze(result))
+        size = image.nbytes + sum(array.nbytes for array in _freeze(result, image))
+        self._bytes += size - self._held.pop(key, (image, None, 0))[2]
         self._held[key] = (image, result, size)
-        self._bytes += size
         while self._bytes > self.max_bytes and self._held:
             self._bytes -= self._held.popitem(last=False)[1][2]
 
@@ -98,9 +98,9 @@ class StageCache:
         self._bytes = 0
 
 
-def _freeze(result: Any) -> Iterator[Any]:
+def _freeze(result: Any, image: Image) -> Iterator[Any]:
     for value in result if isinstance(result, tuple) else (result,):
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) and value is not image:
             value.flags.writeable = False
         if hasattr(value, "nbytes"):
             yield value

@@ -222,6 +222,10 @@ def _no_weights(params: Any) -> tuple[Weights, ...]:
     return ()
 
 
+def _one_form(params: Any) -> tuple[Any, ...]:
+    return (params,)
+
+
 def _no_substitute(params: Any) -> Any | None:
     return None
 
@@ -239,6 +243,8 @@ class PipelineInfo:
         reference: paper or repository of the method.
         extra: the extra of this distribution that it needs, or None.
         weights_for: parameters → the weights that they choose.
+        forms: parameters → those that ask for the same weights in each form they are published in, the preferred first;
+            one of them must be there.
         substitute: parameters → those that take their place where their weights cannot be had or may not be used, or
             None.
     """
@@ -251,6 +257,7 @@ class PipelineInfo:
     reference: str = ""
     extra: str | None = None
     weights_for: Callable[[Any], tuple[Weights, ...]] = field(default=_no_weights, repr=False)
+    forms: Callable[[Any], tuple[Any, ...]] = field(default=_one_form, repr=False)
     substitute: Callable[[Any], Any | None] = field(default=_no_substitute, repr=False)
 
     def to_json(self) -> Mapping[str, Any]:

@@ -13,7 +13,10 @@ app = application()
 
 @app.command()
 def peers(
-    only: Annotated[str | None, typer.Option(help="metrics or classical. Default: both.", show_default=False)] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="metrics, classical, clipseg, grounded_sam or rmbg. Default: all.", show_default=False),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; the ratio is the median of theirs.")] = 15,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,

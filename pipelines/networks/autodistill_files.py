@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -14,23 +16,26 @@ from pipelines.errors import UnavailableError
 from pipelines.networks.pretrained import check_keys, damaged
 from pipelines.weights import RANDOM, Located
 
+SAFE_TORCH = (2, 10)
 CACHE = Path("~/.cache/autodistill")
 """Where the seed's library keeps its weights."""
 
 
 def find(checkpoint: Checkpoint, where: Path | str | None) -> Located:
-    """A checkpoint of the library, on this machine.
+    """A checkpoint of the library, on this machine, with its sha256.
 
     Args:
         checkpoint: its settings say in which folder of the library's cache it lies.
         where: folder that holds ``owner/name/FILE``; "random"; or None for the library's own cache.
 
     Raises:
-        UnavailableError: the file is not there; the message says which file to put where.
+        UnavailableError: the file is not there; the message says which file to put where. Or this torch may run code
+            of a pickle even where only weights are asked for.
     """
-    weights = checkpoint.weights
+    weights, start = checkpoint.weights, perf_counter()
     if where == RANDOM:
         return Located(weights, None)
+    _check_torch()
     own = CACHE.expanduser() / str(checkpoint.settings["cached_as"])
     path = (own if where is None else Path(where) / weights.repository) / weights.files[0]
     if not path.is_file():
@@ -38,7 +43,18 @@ def find(checkpoint: Checkpoint, where: Path | str | None) -> Located:
             f"The engine autodistill needs {path}, which is not there and is never fetched for you.",
             f"Put the file of {weights.address} there, or choose the engine transformers.",
         )
-    return Located(weights, path.parent, sha256={path.name: _sha256(path)})
+    found = Located(weights, path.parent, sha256={path.name: _sha256(path)})
+    return replace(found, seconds=perf_counter() - start)
+
+
+def _check_torch() -> None:
+    """CVE-2025-32434 (before torch 2.6) and CVE-2026-24747 (before 2.10) let a file run code under `weights_only`."""
+    major, minor = (int(part) for part in torch.__version__.split(".")[:2])
+    if (major, minor) < SAFE_TORCH:
+        raise UnavailableError(
+            f"The engine autodistill reads pickles, which torch {torch.__version__} does not do safely.",
+            'Install torch 2.10 or later (pip install -U "torch>=2.10"), or choose the engine transformers.',
+        )
 
 
 def load_state(network: Any, located: Located, unused: tuple[str, ...] = (), inside: str | None = None) -> None:

@@ -93,7 +93,9 @@ def unreachable(weights: Weights, error: Exception) -> OutOfReach:
 def fetch_it(weights: Weights) -> str:
     """How a user gets a checkpoint without us."""
     by_hand = f"download {weights.address}" if weights.source == "url" else f"`hf download {weights.repository}`"
-    return f"Fetch it once where there is a network ({by_hand}), or give --weights FOLDER."
+    first = f"accept its licence at {weights.page}, set {TOKEN_VARIABLE}, and " if weights.gated else ""
+    told = f"{first}fetch it once where there is a network ({by_hand}), or give --weights FOLDER."
+    return told[0].upper() + told[1:]
 
 
 def _gated(weights: Weights, message: str) -> UnavailableError:

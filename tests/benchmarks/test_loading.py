@@ -12,10 +12,11 @@ from benchmarks import loading
 from benchmarks.records import Configuration, Loaded, RunManifest, WeightsRecord
 from pipelines import registry
 from pipelines.base import Pipeline
+from pipelines.checkpoints.rmbg import CHECKPOINTS
 from pipelines.errors import ContractError, UnavailableError
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prompt, Weights
-from pipelines.weights import Located
+from pipelines.weights import Located, stamp
 from tests.benchmarks.pieces import manifest
 
 GATED = Weights("hub", "big/gated", "custom", gated=True, commercial=False)
@@ -141,3 +142,24 @@ def test_stored_rows_are_of_the_weights_that_are_there(tmp_path: Path, monkeypat
     write(tmp_path / "w" / GATED.repository, b"1")
     assert loading.outdated(runs, run_of(one)) == ["picky"]  # what stood in is no longer needed
     assert loading.outdated(tmp_path / "none", run_of(one)) == []
+
+
+def test_another_form_of_the_same_weights_is_no_change(tmp_path: Path) -> None:
+    """On CUDA the safetensors are loaded where a plan for a CPU prefers the ONNX file beside them."""
+    torch_form = CHECKPOINTS["rmbg-2.0"].settings["forms"]["torch"]
+    write(tmp_path / "w" / torch_form.repository, b"1")
+    (tmp_path / "w" / torch_form.repository / "config.json").write_text("{}")
+    write(tmp_path / "w" / torch_form.repository / "onnx", b"1")
+    (tmp_path / "w" / torch_form.repository / "onnx" / "model.onnx").write_bytes(b"2")
+    one = configuration(tmp_path / "w").model_copy(
+        update={"pipeline": "rmbg", "params": {"engine": "auto", "checkpoint": "auto"}}
+    )
+    now = stamp(torch_form, str(tmp_path / "w"))
+    assert now is not None
+    ran = ran_with(None).model_copy(update={"stamps": {torch_form.repository: now}})
+    runs = tmp_path / "runs"
+    (runs / one.id).mkdir(parents=True)
+    loading.settle(runs / one.id, ran, begun=False)
+    assert loading.outdated(runs, run_of(one)) == []
+    write(tmp_path / "w" / torch_form.repository, b"22")
+    assert loading.outdated(runs, run_of(one)) == [one.label]

@@ -77,6 +77,20 @@ def test_random_weights_are_always_there() -> None:
     assert one.unavailable is None and one.weights[0].repo == "big/barred"
 
 
+@pytest.mark.parametrize(("repository", "files"), [
+    ("briaai/RMBG-2.0", ("config.json", "model.safetensors")), ("briaai/RMBG-2.0", ("onnx/model.onnx",)),
+    ("onnx-community/BiRefNet-ONNX", ("onnx/model.onnx",)),
+])  # fmt: skip
+def test_one_form_of_the_weights_is_enough(tmp_path: Path, repository: str, files: tuple[str, ...]) -> None:
+    for name in files:
+        path = tmp_path / repository / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    (one,) = planned("rmbg", weights=str(tmp_path))
+    assert one.unavailable is None
+    assert one.substitute_for == (None if repository.startswith("briaai") else "briaai/RMBG-2.0")
+
+
 def test_the_substitute_takes_the_place_of_what_is_not_there(tmp_path: Path) -> None:
     (one,) = planned("choosy", weights=folder_with(tmp_path, "free"))
     assert (one.weights[0].repo, one.substitute_for, one.unavailable) == ("small/free", "big/barred", None)

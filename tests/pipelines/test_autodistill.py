@@ -240,6 +240,13 @@ class Trap:
         return os.mkdir, (self.path,)
 
 
+def test_a_torch_that_reads_pickles_unsafely_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cu128")
+    with pytest.raises(UnavailableError, match=r"torch 2.9.1\+cu128 does not do safely.*torch>=2.10"):
+        find(DETECTOR, tmp_path)
+    assert find(DETECTOR, "random").folder is None
+
+
 def test_a_pickle_runs_no_code(tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
     located = file(tmp_path, {"weight": Trap(str(sprung))})

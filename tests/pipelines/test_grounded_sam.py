@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from pipelines.base import Pipeline
 from pipelines.errors import ParameterError, UnavailableError
 from pipelines.grounded_sam import GroundedSam
 from pipelines.types import Evidence, Prompt
+from pipelines.weights import Located
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.integers(0, 256, (60, 80, 3), np.uint8)
@@ -50,7 +52,7 @@ def same_boxes(evidence: Evidence, wanted: Any) -> bool:
     boxes, scores = wanted
     order = np.argsort(-scores, kind="stable")
     return np.allclose(evidence.box_scores, scores[order], atol=1e-4) and np.allclose(
-        evidence.boxes, boxes[order], atol=1e-2
+        evidence.boxes, boxes[order], rtol=0, atol=1e-4
     )
 
 
@@ -200,6 +202,40 @@ def test_the_union_is_that_of_all_objects_and_no_average(case: str) -> None:
     assert np.array_equal(prediction.foreground(), union(evidence))
 
 
+class Seen:
+    """A detector that sees what it is told to."""
+
+    def __init__(self, boxes: np.ndarray, labels: np.ndarray) -> None:
+        self.boxes, self.labels = boxes, labels
+
+    def detect(self, images: Any, texts: tuple[str, ...], flags: set[str]) -> list[Any]:
+        n = len(self.boxes)
+        strength = (0.9 - 0.001 * np.arange(n)).astype(np.float32)
+        scores = np.zeros((n, len(texts)), np.float32)
+        scores[np.arange(n), self.labels] = strength
+        return [(self.boxes, strength, scores)] * len(images)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_box_gets_the_mask_it_gets_alone(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """Through both networks' places: a batch of one image in which one thing is seen, and one in which all are."""
+    engine: Any = pipeline._engine  # type: ignore[attr-defined]
+    boxes = drawn(*CASES[case]).boxes
+    labels = np.arange(len(boxes)) % 2  # the third label is in no picture
+    monkeypatch.setattr(engine, "detector", Seen(boxes, labels))
+    image = RANDOM.integers(0, 256, (200, 300, 3), np.uint8)
+    evidence = pipeline.infer([image], [Prompt(TEXTS)])[0]
+    prediction = pipeline.decide(evidence)
+    embedding = engine.segmenter.embed([image])[0]
+    wanted = np.zeros((3, 200, 300), np.bool_)
+    for box, label, logits in zip(boxes, labels, evidence.mask_maps, strict=True):
+        alone = engine.segmenter.decode_boxes(embedding, box[None])[0].numpy()
+        assert np.allclose(alone[0], logits, atol=1e-4)
+        wanted[label] |= cv2.resize(logits, (300, 200), interpolation=cv2.INTER_LINEAR) > 0
+    assert [prediction.foreground(label).tolist() for label in range(3)] == wanted.tolist()
+    assert np.array_equal(prediction.foreground(), wanted.any(axis=0))
+
+
 def test_an_absent_concept_is_no_mask_of_its_label() -> None:
     prediction = GroundedSam().decide(drawn((40, 40, 20), (200, 100, 20), labels=(0, 2)))
     assert sorted(prediction.labels.tolist()) == [0, 2]
@@ -242,3 +278,11 @@ def test_bfloat16_runs_and_is_near(tiny_weights: Path, pipeline: Pipeline) -> No
     full = pipeline.infer([IMAGE], [Prompt(TEXTS)])[0]
     assert made.dtype == "bfloat16"
     assert abs(float(np.sort(half.box_scores).mean() - np.sort(full.box_scores).mean())) < 0.05
+
+
+def test_that_a_random_detector_fills_every_box_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    located = tuple(Located(weights, None) for weights in GroundedSam.info.weights_for(GroundedSam().params))
+    monkeypatch.setattr(GroundedSam, "_transformers", lambda _: SimpleNamespace(loaded=located, dtype="float32"))
+    with GroundedSam(weights="random") as made:
+        made.load()
+        assert made.flags == {"random_boxes"}

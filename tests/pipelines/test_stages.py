@@ -66,6 +66,14 @@ def test_another_picture_is_another_key_and_results_are_read_only() -> None:
     assert not result.flags.writeable
 
 
+def test_the_callers_picture_stays_writable_and_is_counted_once() -> None:
+    cache, picture = StageCache(max_mb=30e-6), IMAGE.copy()
+    for _ in range(9):
+        cache.put(("same",), picture, picture)
+    assert picture.flags.writeable
+    assert cache.get(("same",))[1] is picture  # nine times 24 bytes would have been too much
+
+
 def test_the_oldest_results_are_dropped_when_the_bound_is_reached() -> None:
     counted, cache = Counted(), StageCache(max_mb=100e-6)  # four results of 12 bytes beside their 12-byte pictures
     pictures = [IMAGE.copy() for _ in range(5)]
