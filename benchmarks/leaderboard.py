@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmarks import times
 from benchmarks.metrics import METRICS, Metric, class_metrics
 from benchmarks.metrics.classes import CLASSES
-from benchmarks.records import Configuration, RunManifest, SampleRecord, Throughput, Timing
+from benchmarks.records import Configuration, RunManifest, SampleRecord, Timing
 from benchmarks.rows import MetricValue, Row
-from benchmarks.statistics import FEW_GROUPS, GroupSums, percentiles
+from benchmarks.statistics import FEW_GROUPS, GroupSums
 from pipelines.weights import RANDOM
 
 MOST_INTERVALS = 100
@@ -126,7 +127,7 @@ def row(manifest: RunManifest, configuration: Configuration, records: Iterable[S
         errors=tally.errors,
         **_quality(tally, manifest.protocol.seed),
         soft=tally.with_soft == tally.n - tally.errors - tally.not_shown,
-        **_times(timing),
+        **times.columns(timing, manifest.protocol.seed),
         flags=_flags(manifest, configuration, tally, timing),
     )
 
@@ -154,19 +155,6 @@ def _quality(tally: Tally, seed: int) -> dict[str, Any]:
     }
 
 
-def _times(timing: Timing) -> dict[str, Any]:
-    best = max(timing.throughputs, key=lambda t: t.value, default=None)
-    return {
-        "latency_ms": percentiles(timing.latency_ms),
-        "throughput_ips": Throughput(value=round(best.value, 4), batch_size=best.batch_size) if best else None,
-        "stages_ms": timing.stages_ms,
-        "load_s": timing.load_s,
-        "first_ms": timing.first_ms,
-        "peak_memory_mb": timing.peak_memory_mb,
-        "overhead_ms": timing.overhead_ms,
-    }
-
-
 def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, timing: Timing) -> tuple[str, ...]:
     flags: Mapping[str, bool] = {
         "random_weights": is_random(configuration),
@@ -174,9 +162,7 @@ def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, ti
         "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,
         "no_masks": not tally.scored and not is_random(configuration),
         "limited": manifest.dataset.limit is not None,
-        "timed_in_part": len(timing.latency_ms) < tally.n - tally.errors - tally.not_shown,
-        "fewer_batches": len(timing.throughputs) < len(manifest.protocol.batch_sizes),
-        "resumed": timing.resumed,
+        **times.flags(timing, tally.n - tally.errors - tally.not_shown, len(manifest.protocol.batch_sizes)),
         "soft_maps_capped": tally.soft_maps < tally.with_soft,
     }
     return (*(name for name, raised in flags.items() if raised), *timing.flags)

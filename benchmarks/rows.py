@@ -6,9 +6,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from benchmarks.records import Record, Throughput, WeightsRecord
+from benchmarks.record import Record, Server, Throughput
+from benchmarks.records import WeightsRecord
 
 Status = Literal["ok", "unavailable", "failed"]
+TIMES = frozenset((
+    "latency_ms", "latency_ci", "latency_calls", "device_ms", "throughput_ips", "throughput_with_decode_ips",
+    "server_ms", "stages_ms", "load_s", "first_ms", "peak_memory_mb", "overhead_ms", "clock_ms", "interleaved",
+    "windows", "disturbed", "parent_cpu_share", "flags",
+))  # fmt: skip
+"""Fields of a row that differ from one process to the next; all others are the same after a kill and a resume."""
 
 
 class MetricValue(Record):
@@ -44,12 +51,22 @@ class Row(Record):
     classes: dict[str, dict[str, MetricValue]] | None = None
     soft: bool | None = None
     latency_ms: dict[str, float | int | None] | None = None
+    latency_ci: dict[str, tuple[float, float] | None] | None = None
+    latency_calls: int | None = None
+    device_ms: dict[str, float | int | None] | None = None
     throughput_ips: Throughput | None = None
+    throughput_with_decode_ips: Throughput | None = None
+    server_ms: Server | None = None
     stages_ms: dict[str, float] | None = None
     load_s: float | None = None
     first_ms: float | None = None
     peak_memory_mb: dict[str, float | None] | None = None
     overhead_ms: float | None = None
+    clock_ms: float | None = None
+    interleaved: bool | None = None
+    windows: int | None = None
+    disturbed: int | None = None
+    parent_cpu_share: float | None = None
     size_mb: float | None = None
     device: str
     dtype: str | None = None

@@ -29,45 +29,59 @@ class PromptFrom(StrEnum):
     points = "points"
 
 
+Pipelines = Annotated[
+    str | None, typer.Option(help="NAME[@PRESET][:field=value;field=value],... Default: all.", show_default=False)
+]
+Prompts = Annotated[
+    list[str] | None, typer.Option(help="What to look for, or class=words; may be repeated.", show_default=False)
+]
+From = Annotated[
+    PromptFrom | None,
+    typer.Option(help="texts alone; or boxes or points: the sample's, else its masks'.", show_default=False),
+]
+Excluded = Annotated[Path | None, typer.Option(help="File of sample ids to leave out, one a line.", show_default=False)]
+Limit = Annotated[
+    int | None, typer.Option(help="So many images, evenly spaced; the first of a stream.", show_default=False)
+]
+WeightsFrom = Annotated[
+    str | None, typer.Option(help="Folder of weights (OWNER/NAME/...), or random.", show_default=False)
+]
+SoftMaps = Annotated[
+    float, typer.Option(min=0, help="Room for the soft maps of each pipeline, from which thresholds can be moved.")
+]
+Exports = Annotated[
+    str | None,
+    typer.Option(help="Write predictions to FOLDER: png,soft,rgba,crop,coco,yolo,voc:FOLDER.", show_default=False),
+]
+
+
 @app.command()
 def run(
     dataset: Annotated[
         str, typer.Option(help="coins (embedded), a folder, a file (.json, data.yaml), hf:OWNER/NAME or hf-stream:...")
     ] = "coins",
-    pipelines: Annotated[
-        str | None, typer.Option(help="NAME[@PRESET][:field=value;field=value],... Default: all.", show_default=False)
-    ] = None,
-    prompt: Annotated[
-        list[str] | None, typer.Option(help="What to look for, or class=words; may be repeated.", show_default=False)
-    ] = None,
-    prompt_from: Annotated[
-        PromptFrom | None,
-        typer.Option(help="texts alone; or boxes or points: the sample's, else its masks'.", show_default=False),
-    ] = None,
+    pipelines: Pipelines = None,
+    prompt: Prompts = None,
+    prompt_from: From = None,
     split: Annotated[str | None, typer.Option(help="One split of the dataset.", show_default=False)] = None,
-    exclude: Annotated[
-        Path | None, typer.Option(help="File of sample ids to leave out, one a line.", show_default=False)
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="So many images, evenly spaced; the first of a stream.", show_default=False)
-    ] = None,
+    exclude: Excluded = None,
+    limit: Limit = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; cuda fails where there is none.")] = "auto",
-    weights: Annotated[
-        str | None, typer.Option(help="Folder of weights (OWNER/NAME/...), or random.", show_default=False)
-    ] = None,
-    batch_sizes: Annotated[str, typer.Option(help="Batches tried for the throughput.")] = "1,2,4",
+    weights: WeightsFrom = None,
+    batch_sizes: Annotated[
+        str, typer.Option(help="Batches tried for the throughput; auto: 1,2,4,... until it no longer rises.")
+    ] = "auto",
     budget_s: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds for the timing of each pipeline.")] = 60,
+    timeout_s: Annotated[
+        float, typer.Option(min=1, max=86_400, help="No sign of life for so long: the pipeline is ended.")
+    ] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of images and of the bootstrap.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin again instead of resuming.")] = False,
     commercial: Annotated[bool, typer.Option("--commercial", help="Only what may be used commercially.")] = False,
-    soft_maps_mb: Annotated[
-        float, typer.Option(min=0, help="Room for the soft maps of each pipeline, from which thresholds can be moved.")
-    ] = 1000,
-    export: Annotated[
-        str | None,
-        typer.Option(help="Write predictions to FOLDER: png,soft,rgba,crop,coco,yolo,voc:FOLDER.", show_default=False),
-    ] = None,
+    soft_maps_mb: SoftMaps = 1000,
+    export: Exports = None,
+    wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases; offline without a key.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table and no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List pipelines and presets, then stop.")] = False,
@@ -83,18 +97,19 @@ def run(
         return _list(as_json=as_json)
     exports = specs.parse_export(export, specs.dataset_folder(dataset) if export else None)
     specs.check_writable(out, "--out")
-    sizes = specs.parse_batch_sizes(batch_sizes)
+    sizes = () if batch_sizes == "auto" else specs.parse_batch_sizes(batch_sizes)
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=sizes, soft_maps_mb=soft_maps_mb)
     request = plan.Request(dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial,
                            prompt_from.value if prompt_from else None, protocol)  # fmt: skip
     manifest, samples = plan.plan(request)
     for note in () if quiet else samples.notes:
         console(to_stderr=True).print(note, markup=False)
-    return _execute(manifest, samples, exports, out, fresh=fresh, quiet=quiet, as_json=as_json)
+    return _execute(manifest, samples, exports, out, timeout_s, wandb=wandb, fresh=fresh, quiet=quiet,
+                    as_json=as_json)  # fmt: skip
 
 
-def _execute(manifest: RunManifest, samples: Dataset, exports: tuple[tuple[str, ...], Path] | None, out: Path, *,
-             fresh: bool, quiet: bool, as_json: bool) -> int:  # fmt: skip
+def _execute(manifest: RunManifest, samples: Dataset, exports: tuple[tuple[str, ...], Path] | None, out: Path,
+             timeout_s: float, *, wandb: bool, fresh: bool, quiet: bool, as_json: bool) -> int:  # fmt: skip
     """Do what is not done yet, print, and write what was asked for; a failure of that takes no result away."""
     from benchmarks import runner, table
     from benchmarks.leaderboard import document
@@ -109,9 +124,13 @@ def _execute(manifest: RunManifest, samples: Dataset, exports: tuple[tuple[str, 
     if exports:
         _check(exports, manifest)
     with table.progress(console(quiet=quiet, to_stderr=True), len(samples)) as report:
-        rows = runner.execute(store, manifest, samples, report)
+        rows = runner.execute(store, manifest, samples, report, timeout_s)
     _show(manifest, rows, store, quiet=quiet, to_stderr=as_json)
     failure = _export(exports, store, samples, quiet=quiet) if exports else None
+    unlogged = _track(store, rows, samples, quiet=quiet) if wandb else None
+    if failure and unlogged:
+        console(to_stderr=True).print(str(unlogged), markup=False, soft_wrap=True)
+    failure = failure or unlogged
     if as_json:
         error = {"error": {"code": failure.code, "message": failure.message, "cure": failure.cure}} if failure else {}
         emit({**document(manifest, rows), **error})
@@ -160,6 +179,14 @@ def _export(exports: tuple[tuple[str, ...], Path], store: RunStore, samples: Dat
     except WorkbenchError as error:
         return error
     return None
+
+
+def _track(store: RunStore, rows: list[Row], samples: Dataset, *, quiet: bool) -> WorkbenchError | None:
+    """Log to Weights & Biases what was not logged before; what kept it from that, or None."""
+    from benchmarks.tracking import track
+
+    screen = console(quiet=quiet, to_stderr=True)
+    return track(store, rows, samples, partial(screen.print, markup=False, soft_wrap=True))
 
 
 def _list(*, as_json: bool) -> int:

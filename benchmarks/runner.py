@@ -1,28 +1,25 @@
-"""A run from its manifest to its rows: one process a configuration, watched without burning a core."""
+"""A run from its manifest to its rows: one process a configuration, which take turns while they are timed."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from benchmarks import leaderboard
 from benchmarks.datasets import Dataset
 from benchmarks.records import Configuration, RunManifest
+from benchmarks.ring import Ring
 from benchmarks.rows import Row
 from benchmarks.selection import check_decodes
 from benchmarks.store import Lock, RunStore, check_space, write_whole
-from pipelines.errors import DatasetError, ImageError, ResourceError, RunLockedError, WorkbenchError
+from benchmarks.workers import Report as Report
+from benchmarks.workers import Verdict
 
-Report = Callable[[Configuration, dict[str, Any]], None]
-FATAL: tuple[type[WorkbenchError], ...] = (DatasetError, ImageError, ResourceError, RunLockedError)
-"""Errors that are not one pipeline's own: they end the run, and what is recorded stays."""
+TIMEOUT_S = 600.0
 
 
-def execute(store: RunStore, manifest: RunManifest, dataset: Dataset, report: Report) -> list[Row]:
+def execute(store: RunStore, manifest: RunManifest, dataset: Dataset, report: Report,
+            timeout_s: float = TIMEOUT_S) -> list[Row]:  # fmt: skip
     """Do whatever of a run is not done yet.
 
     Args:
@@ -30,6 +27,7 @@ def execute(store: RunStore, manifest: RunManifest, dataset: Dataset, report: Re
         manifest: what the run is; written first.
         dataset: its samples, all of them decoded once where the run is new.
         report: told each event of a worker.
+        timeout_s: a worker that gives no sign of life for so long while it has something to do is ended.
 
     Returns:
         One row a configuration, in the order of the command.
@@ -47,74 +45,17 @@ def execute(store: RunStore, manifest: RunManifest, dataset: Dataset, report: Re
         else:
             check_decodes(dataset)
         write_whole(store.manifest_path, manifest.model_dump_json(indent=1))
-        rows = [_row(store, manifest, configuration, report) for configuration in manifest.configurations]
+        with Ring(store, manifest, report, timeout_s) as ring:
+            verdicts = ring.measure()
+        rows = [_row(store, manifest, one, verdicts.get(one.id)) for one in manifest.configurations]
         write_whole(store.folder / "summary.json", json.dumps(leaderboard.document(manifest, rows), indent=1))
     return rows
 
 
-def _row(store: RunStore, manifest: RunManifest, configuration: Configuration, report: Report) -> Row:
-    reason = None
-    if configuration.unavailable is None and store.timing(configuration.id) is None:
-        configuration, reason = _run_worker(store, configuration, report)
-    report(configuration, {"event": "finished"})
-    return leaderboard.row(manifest, configuration, store.records(configuration.id),
-                           store.timing(configuration.id), reason)  # fmt: skip
-
-
-def _run_worker(store: RunStore, configuration: Configuration, report: Report) -> tuple[Configuration, str | None]:
-    """Start a worker and listen until it ends.
-
-    Returns:
-        The configuration, marked unavailable where it could not be loaded, and why the worker failed, or None.
-    """
-    log = store.folder / configuration.id / "worker.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "benchmarks.worker", str(store.folder), configuration.id]
-    told: dict[str, Any] = {}
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
-    ):
-        for event in _events(process):
-            told = event if event["event"] == "error" else told
-            report(configuration, event)
-        code = process.wait()
-    return _verdict(configuration, code, told, log)
-
-
-def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    for line in process.stdout or ():
-        yield json.loads(line)
-
-
-def _verdict(
-    configuration: Configuration, code: int, told: dict[str, Any], log: Path
-) -> tuple[Configuration, str | None]:
-    if code == 0:
-        return configuration, None
-    if code == 130 or code == -2:
-        raise KeyboardInterrupt
-    for kind in FATAL:
-        if _is(kind, told.get("code")):
-            raise kind(told["message"], told["cure"])
-    if told.get("code") == "unavailable":
-        return configuration.model_copy(update={"unavailable": f"{told['message']} {told['cure']}"}), None
-    if told:
-        return configuration, f"{told['message']} {told['cure']}"
-    return configuration, f"{_ending(code)} {_last_line(log)}"
-
-
-def _is(kind: type[WorkbenchError], code: str | None) -> bool:
-    return code in {kind.code, *(sub.code for sub in kind.__subclasses__())}
-
-
-def _ending(code: int) -> str:
-    return f"Its process was ended by signal {-code}." if code < 0 else f"Its process ended with exit code {code}."
-
-
-def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return f"{lines[-1][:500]} (the whole: {log})" if lines else f"It said nothing (log: {log})."
+def _row(store: RunStore, manifest: RunManifest, configuration: Configuration, verdict: Verdict | None) -> Row:
+    return leaderboard.row(manifest, verdict.configuration if verdict else configuration,
+                           store.records(configuration.id), store.timing(configuration.id),
+                           verdict.reason if verdict else None)  # fmt: skip
 
 
 def exit_code(rows: Sequence[Row], configurations: Sequence[Configuration]) -> int:

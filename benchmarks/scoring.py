@@ -73,6 +73,9 @@ def score(outcomes: Iterable[Outcome], scoring: Scoring) -> Iterator[SampleRecor
             mask_sha256=_mask_hash(outcome.foreground),
             ms=_rounded(ms),
             stages_ms=_rounded(outcome.stages_ms),
+            tags=dict(outcome.sample.tags),
+            brightness=outcome.brightness,
+            objects=len(outcome.sample.prompt.boxes) or None,
         )
 
 

@@ -108,9 +108,19 @@ def _caption(manifest: RunManifest, rows: Sequence[Row]) -> str:
     ]
     lines += [_of_flag(flag, manifest) for flag in sorted({flag for row in rows for flag in row.flags})]
     lines.append("bound. = boundary IoU, miss = no overlap at all, MB = peak of the process; more with --json")
+    lines += _own_cost(rows)
     environment = manifest.environment
     lines.append(f"{environment.get('gpu') or environment['cpu']}, {environment['cores']} cores; run {manifest.run_id}")
     return "\n".join(lines)
+
+
+def _own_cost(rows: Sequence[Row]) -> list[str]:
+    """What measuring costs, where it is known."""
+    shares = [row.clock_ms / p50 for row in rows if row.clock_ms and (p50 := (row.latency_ms or {}).get("p50"))]
+    parents = [row.parent_cpu_share for row in rows if row.parent_cpu_share is not None]
+    if not shares or not parents:
+        return []
+    return [f"measuring: clocks {max(shares):.2%} of a call at most, parent process {max(parents):.2%} of a core"]
 
 
 def _of_flag(flag: str, manifest: RunManifest) -> str:
@@ -125,6 +135,11 @@ FLAGS = {
     "limited": "a part of the dataset, by --limit",
     "timed_in_part": "--budget-s ended the timing before every image was timed",
     "fewer_batches": "not every batch size of the throughput could be tried",
+    "not_saturated": "the throughput still rose where the budget or the memory for larger batches ended",
+    "not_interleaved": "timed alone, or with some of the others only: drift of the machine may have hit it otherwise",
+    "unstable": "the last three windows differ by more than 10 %: read the times as rough",
+    "disturbed": "others used the machine while it was timed, in more windows than could be repeated",
+    "timed_while_scored": "too few calls were made for their time alone: those of the scored pass count too",
     "soft_maps_capped": "soft maps are not kept of every image: --soft-maps-mb has no more room",
     "resumed": "resumed: times are of the last process alone",
     "oom_backoff": "memory ended: batches of {value} at most",
@@ -138,6 +153,9 @@ FLAGS = {
     "random_weights": "random weights: speed and memory are real, quality is not measured",
     "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",
 }
+
+
+WAITS = {"ready": "scored, waits for its turn", "window": "timed in turns"}
 
 
 class _Bars:
@@ -154,9 +172,9 @@ class _Bars:
         if event["event"] == "start":
             self.progress.update(task, completed=event["done"])
         elif event["event"] == "sample":
-            self.progress.advance(task)
-        elif event["event"] == "timing":
-            self.progress.update(task, description=f"{escape(configuration.label)}: throughput")
+            self.progress.advance(task, event.get("n", 1))
+        elif event["event"] in ("ready", "window"):
+            self.progress.update(task, description=f"{escape(configuration.label)}: {WAITS[event['event']]}")
         elif event["event"] == "finished":
             self.progress.remove_task(task)
 

@@ -1,81 +1,112 @@
-"""Warm-up, throughput and memory of one process; latency is taken while predicting."""
+"""One timed call, the warm-up before it, what our clocks cost in it, and the memory that it takes."""
 
 from __future__ import annotations
 
 import math
 import resource
 import sys
-from array import array
-from collections.abc import Iterable, Sequence
-from itertools import cycle, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 from time import perf_counter
 from typing import Any
 
+from benchmarks import nvidia
 from benchmarks.datasets import Sample
-from benchmarks.evaluate import Outcome, timed_call
-from benchmarks.records import Throughput, Timing
 from benchmarks.selection import PromptOf
 from pipelines.base import Pipeline
+from pipelines.stages import StageClock
 from pipelines.types import Image, Prompt
 
 WARM_UP_CALLS, WARM_UP_S, WARM_UP_TRIES = 10, 20.0, 3
-WINDOW_S = 1.5
-HELD_MB = 256
-MOST_HELD = 64
+WARM_CALLS, WARM_AGREE = 3, 1.10
+CLOCK_SHARE = 0.001
+MOST_REPEATS = 1000
+CLOCK_TRIES, CLOCK_READINGS = 5, 200
 
 
-class LatencyLog:
-    """Collects the calls of one process, one an image, in level memory."""
+@dataclass(frozen=True)
+class Measured:
+    """What a call took, or the mean of a few on the same image where one is too short for the clock.
+
+    Attributes:
+        latency_ms: from the decoded array to the union mask, both in host memory.
+        device_ms: the same between two events in the queue of the device; None where it has none.
+        stages_ms: parts of the latency by name.
+    """
+
+    latency_ms: float
+    device_ms: float | None
+    stages_ms: dict[str, float]
+
+
+class Events:
+    """Two marks in the queue of a CUDA device."""
 
     def __init__(self) -> None:
-        self.latency = array("d")
-        self.decode = array("d")
-        self.stages: dict[str, float] = {}
-        self.worked: list[Sample] = []
-        self.stride = 1
+        import torch
 
-    def add(self, outcome: Outcome) -> None:
-        """Take the milliseconds of one image; an image whose call failed, or was not needed, has none."""
-        self.decode.append(outcome.ms["decode"])
-        if "latency" in outcome.ms:
-            self._keep(outcome.sample)
-            self.latency.append(outcome.ms["latency"])
-            for name, value in outcome.stages_ms.items():
-                self.stages[name] = self.stages.get(name, 0.0) + value
+        made: Any = torch.cuda.Event
+        self.first, self.last = made(enable_timing=True), made(enable_timing=True)
 
-    def _keep(self, sample: Sample) -> None:
-        """Hold evenly spaced samples for the throughput; a sample of a stream holds the bytes of its picture."""
-        if len(self.latency) % self.stride == 0:
-            self.worked.append(sample)
-        if len(self.worked) > MOST_HELD:
-            self.worked, self.stride = self.worked[::2], 2 * self.stride
+    def begin(self) -> None:
+        """Mark the beginning."""
+        self.first.record()
+
+    def end(self) -> None:
+        """Mark the end."""
+        self.last.record()
 
     @property
-    def stages_ms(self) -> dict[str, float]:
-        """Mean a call of each stage; a stage that some calls skip counts as 0 there."""
-        return {name: total / len(self.latency) for name, total in self.stages.items()}
-
-    def timing(self, **measured: Any) -> Timing:
-        """Everything that was measured; what is in no stage of the latency is overhead."""
-        overhead = fmean(self.latency) - sum(self.stages_ms.values()) if self.latency else None
-        return Timing(
-            latency_ms=tuple(round(value, 4) for value in self.latency),
-            stages_ms={name: round(value, 4) for name, value in self.stages_ms.items()},
-            decode_ms=fmean(self.decode) if self.decode else None,
-            overhead_ms=overhead,
-            **measured,
-        )
+    def ms(self) -> float:
+        """Between both, once the device has come past the end."""
+        return float(self.first.elapsed_time(self.last))
 
 
-def warm_up(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) -> tuple[float | None, int]:
-    """Call on one image until the caches are warm: 10 calls or 20 s, whichever comes first.
+def events_of(device: str) -> Events | None:
+    """Marks for a device that has a queue, else None."""
+    return Events() if device == "cuda" else None
+
+
+def timed_calls(pipeline: Pipeline, image: Image, prompt: Prompt, repeats: int = 1,
+                events: Events | None = None) -> Measured:  # fmt: skip
+    """Run one image alone, with the device synchronised before the clock starts and before it stops.
+
+    Args:
+        pipeline: loaded and warm.
+        image: decoded.
+        prompt: of the image.
+        repeats: calls between the two readings of the clock; their mean is told.
+        events: of the device, or None.
+    """
+    clock = pipeline.clock
+    clock.reset()
+    clock.synchronise()
+    start = perf_counter()
+    if events:
+        events.begin()
+    for _ in range(repeats):
+        pipeline.decide(pipeline.infer([image], [prompt])[0]).foreground()
+    if events:
+        events.end()
+    clock.synchronise()
+    seconds = perf_counter() - start
+    stages = {name: taken_s * 1e3 / repeats for name, taken_s in clock.seconds.items()}
+    return Measured(seconds * 1e3 / repeats, events.ms / repeats if events else None, stages)
+
+
+def warm_up(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf,
+            alive: Callable[[], None] = lambda: None) -> tuple[float | None, int]:  # fmt: skip
+    """Call on one image until three calls agree within 10 %, or 10 calls or 20 s are over, whichever comes first.
 
     Args:
         pipeline: loaded.
         samples: the first of a few that the pipeline does not fail on is used.
         prompt_of: the prompt of a sample.
+        alive: called after each call.
 
     Returns:
         Milliseconds of the first call, and how many calls there were; (None, 0) where every try failed.
@@ -83,73 +114,89 @@ def warm_up(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
     for sample in islice(samples, WARM_UP_TRIES):
         image, prompt = sample.image, prompt_of(sample)
         try:
-            return _warm_up_on(pipeline, image, prompt)
+            return _warm_up_on(pipeline, image, prompt, alive)
         except Exception as error:  # the image is recorded with this error when its turn comes
             print(f"warm-up on {sample.id}: {type(error).__name__}: {error}", file=sys.stderr)
     return None, 0
 
 
-def _warm_up_on(pipeline: Pipeline, image: Image, prompt: Prompt) -> tuple[float, int]:
-    start = perf_counter()
-    first_ms = timed_call(pipeline, image, prompt).latency_ms
-    calls = 1
-    while calls < WARM_UP_CALLS and perf_counter() - start < WARM_UP_S:
-        timed_call(pipeline, image, prompt)
-        calls += 1
-    return first_ms, calls
+def _warm_up_on(pipeline: Pipeline, image: Image, prompt: Prompt, alive: Callable[[], None]) -> tuple[float, int]:
+    start, taken_ms = perf_counter(), list[float]()
+    while len(taken_ms) < WARM_UP_CALLS and perf_counter() - start < WARM_UP_S and not is_warm(taken_ms):
+        taken_ms.append(timed_calls(pipeline, image, prompt).latency_ms)
+        alive()
+    return taken_ms[0], len(taken_ms)
 
 
-def throughputs(pipeline: Pipeline, samples: Sequence[Sample], prompt_of: PromptOf, batch_sizes: Sequence[int],
-                deadline: float) -> tuple[Throughput, ...]:  # fmt: skip
-    """Images a second over decoded images in memory, for growing batches; one that fails ends the sweep.
+def is_warm(taken_ms: Sequence[float]) -> bool:
+    """Whether the last three calls agree, the first one of all left aside."""
+    last = taken_ms[1:][-WARM_CALLS:]
+    return len(last) == WARM_CALLS and max(last) <= WARM_AGREE * min(last)
+
+
+class CountingClock(StageClock):
+    """Counts how often a stage is entered."""
+
+    entries = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count it, and time it as ever."""
+        self.entries += 1
+        with super().stage(name):
+            yield
+
+
+def clock_cost_ms(pipeline: Pipeline, image: Image, prompt: Prompt) -> tuple[float, Measured]:
+    """What our own clocks cost inside the span of one call: two readings, and each stage that is entered.
 
     Args:
-        pipeline: loaded and warm.
-        samples: that the pipeline can do; evenly spaced ones are decoded beforehand, up to 256 MB.
-        prompt_of: the prompt of a sample.
-        batch_sizes: in growing order.
-        deadline: of `perf_counter`; a size beyond the first does not begin after it.
+        pipeline: loaded and warm; it is called once.
+        image: decoded.
+        prompt: of the image.
+
+    Returns:
+        Milliseconds of the clocks, and the call.
     """
-    if not samples:
-        return ()
-    held = _hold(samples, prompt_of, most=max(batch_sizes))
-    found: list[Throughput] = []
-    for index, size in enumerate(batch_sizes):
-        left_s = deadline - perf_counter()
-        if found and left_s <= 0:
-            break
-        window_s = min(WINDOW_S, max(left_s, 0) / (len(batch_sizes) - index))
-        try:
-            found.append(Throughput(value=_images_per_second(pipeline, held, size, window_s), batch_size=size))
-        except Exception as error:  # single images went well, so what ended is most likely the memory for batches
-            print(f"throughput at batch {size}: {type(error).__name__}: {error}", file=sys.stderr)
-            break
-    return tuple(found)
+    kept = pipeline.clock
+    counting = CountingClock(kept.synchronise)
+    pipeline.clock = counting
+    try:
+        call = timed_calls(pipeline, image, prompt)
+    finally:
+        pipeline.clock = kept
+    return 1e3 * (pair_s() + counting.entries * _stage_s(StageClock(kept.synchronise))), call
 
 
-def _hold(samples: Sequence[Sample], prompt_of: PromptOf, most: int) -> list[tuple[Image, Prompt]]:
-    wanted = min(len(samples), max(most, 16))
-    held: list[tuple[Image, Prompt]] = []
-    for index in range(wanted):
-        sample = samples[index * len(samples) // wanted]
-        held.append((sample.image, prompt_of(sample)))
-        if sum(image.nbytes for image, _ in held) > HELD_MB * 1e6:
-            break
-    return held
+def _stage_s(clock: StageClock) -> float:
+    """Seconds of a stage in which nothing happens."""
+
+    def once() -> None:
+        with clock.stage("nothing"):
+            pass
+
+    return _seconds_each(once)
 
 
-def _images_per_second(pipeline: Pipeline, held: Sequence[tuple[Image, Prompt]], size: int, window_s: float) -> float:
-    """Whole batches, round and round through the held images, until the window is full; at least one batch."""
-    stream, done = cycle(held), 0
-    pipeline.clock.synchronise()
-    start = perf_counter()
-    while not done or perf_counter() - start < window_s:
-        images, prompts = zip(*islice(stream, size), strict=True)
-        for prediction in pipeline.predict(images, prompts):
-            prediction.foreground()
-        done += size
-    pipeline.clock.synchronise()
-    return done / (perf_counter() - start)
+def pair_s() -> float:
+    """Seconds of two readings of the clock."""
+    return 2 * _seconds_each(perf_counter)
+
+
+def _seconds_each(call: Callable[[], Any]) -> float:
+    """Median over a few tries, so that neither a pause nor luck decides."""
+    taken = []
+    for _ in range(CLOCK_TRIES):
+        start = perf_counter()
+        for _ in range(CLOCK_READINGS):
+            call()
+        taken.append((perf_counter() - start) / CLOCK_READINGS)
+    return median(taken)
+
+
+def repeats_for(call_s: float, clock_s: float) -> int:
+    """Calls on one image between two readings, so that reading costs less than a thousandth of them."""
+    return min(MOST_REPEATS, max(1, math.ceil(clock_s / (CLOCK_SHARE * max(call_s, 1e-9)))))
 
 
 def peak_of_a_call(
@@ -165,15 +212,33 @@ def peak_of_a_call(
         if largest is samples[0]:
             return peak_memory_mb(device)
         try:
-            timed_call(pipeline, largest.image, prompt_of(largest))
+            timed_calls(pipeline, largest.image, prompt_of(largest))
         except Exception as error:  # as in the warm-up
             print(f"memory on {largest.id}: {type(error).__name__}: {error}", file=sys.stderr)
     return peak_memory_mb(device)
 
 
 def peak_memory_mb(device: str) -> dict[str, float | None]:
-    """Largest resident set of this process, and largest allocation on the device, in 10**6 bytes."""
-    return {"host": _peak_host_bytes() / 1e6, "device": _peak_device_bytes(device)}
+    """Largest resident set of this process, and on a device the largest allocation, in 10**6 bytes.
+
+    On CUDA also what torch reserved for its allocations, and what the driver counts for this process, now.
+    """
+    host = {"host": _peak_host_bytes() / 1e6}
+    if device != "cuda":
+        return {**host, "device": None}
+    import torch
+
+    allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+    return {**host, "device": allocated / 1e6, "reserved": reserved / 1e6, "driver": nvidia.driver_mb()}
+
+
+def device_total_mb(device: str) -> float | None:
+    """Memory of the device, in 10**6 bytes; None on a CPU."""
+    if device != "cuda":
+        return None
+    import torch
+
+    return float(torch.cuda.mem_get_info()[1]) / 1e6
 
 
 def _peak_host_bytes() -> float:
@@ -183,11 +248,3 @@ def _peak_host_bytes() -> float:
     except (OSError, StopIteration):
         unit = 1 if sys.platform == "darwin" else 1024
         return unit * float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def _peak_device_bytes(device: str) -> float | None:
-    if device != "cuda":
-        return None
-    import torch
-
-    return float(torch.cuda.max_memory_allocated()) / 1e6

@@ -1,7 +1,8 @@
 """One configuration in a process of its own: ``python -m benchmarks.worker FOLDER CONFIGURATION``, started by a run.
 
-It reads the manifest, appends records and writes the timing; what happens is told as JSON lines on stdout. Being alone
-makes its peak memory honest, and its crash a row instead of the end of the run.
+It reads the manifest, appends records and writes the timing. What happens is told as JSON lines on stdout; when to go
+on is heard as JSON lines on stdin. Being alone makes its peak memory honest, and its crash a row instead of the end of
+the run.
 """
 
 from __future__ import annotations
@@ -15,21 +16,30 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from time import perf_counter
 from typing import Any
 
 from benchmarks import evaluate, loading, scoring, timing
 from benchmarks.datasets import Dataset, Sample
+from benchmarks.latency import LatencyLog
 from benchmarks.metrics import METRICS
 from benchmarks.records import Configuration, RunManifest
+from benchmarks.rounds import Rounds, Windows
 from benchmarks.selection import PromptOf, classes_of, open_selected, prompt_of
 from benchmarks.soft_maps import SoftMaps
+from benchmarks.steadiness import Watch
 from benchmarks.store import Lock, RecordWriter, RunStore, write_whole
+from pipelines.base import Pipeline
 from pipelines.errors import DatasetError, ResourceError, WorkbenchError
 from pipelines.registry import pipeline_class
 
 Tell = Callable[[dict[str, Any]], None]
+Orders = SimpleQueue[dict[str, Any]]
+"""What the parent says: to go on with the quality pass, whose turn it is, and that all is measured."""
+
 WAIT_FOR_PREDECESSOR_S = 10
+TELL_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -79,10 +89,6 @@ class Job:
         """What no process has recorded."""
         return (sample for sample in self.samples if bytes.fromhex(self.key(sample)) not in known)
 
-    def done(self, known: set[bytes]) -> Iterator[Sample]:
-        """What a process before has recorded."""
-        return (sample for sample in self.samples if bytes.fromhex(self.key(sample)) in known) if known else iter(())
-
     def scoring(self) -> scoring.Scoring:
         """How its outcomes become records."""
         about, room_mb = self.manifest.dataset, self.manifest.protocol.soft_maps_mb
@@ -90,36 +96,56 @@ class Job:
         return scoring.Scoring(list(METRICS.values()), self.key, classes_of(about), about.class_names, keep)
 
 
-def work(job: Job, tell: Tell) -> None:
-    """Predict and score what is not recorded yet, then measure, then write the timing."""
-    store, configuration, protocol = job.store, job.configuration, job.manifest.protocol
+def work(job: Job, tell: Tell, orders: Orders) -> None:
+    """Predict and score what is not recorded yet, then time in turns, then write the timing."""
+    configuration = job.configuration
     pipeline, loaded = loading.load(configuration)
     with Lock(job.folder / "lock", WAIT_FOR_PREDECESSOR_S), pipeline:
-        known = store.keys(configuration.id)
+        known = job.store.keys(configuration.id)
         loading.settle(job.folder, loaded, begun=bool(known))
         tell({"event": "start", "done": len(known)})
-        deadline = perf_counter() + protocol.budget_s
-        first_ms, calls = timing.warm_up(pipeline, job.samples, job.ask)
+        first_ms, calls = timing.warm_up(pipeline, job.samples, job.ask, lambda: tell({"event": "alive"}))
         peak = timing.peak_of_a_call(pipeline, job.samples, job.ask, configuration.device)
-        log = timing.LatencyLog()
+        tell({"event": "memory", **peak, "device_total": timing.device_total_mb(configuration.device)})
+        orders.get()
+        log = LatencyLog()
         _record(evaluate.predict(pipeline, job.todo(known), job.ask), log, job, tell)
-        for outcome in evaluate.predict(pipeline, _until(deadline, job.done(known)), job.ask):
-            log.add(outcome)  # scored by a process before; timed again, since times of two processes do not mix
-        tell({"event": "timing"})
-        rates = timing.throughputs(pipeline, log.worked, job.ask, protocol.batch_sizes,
-                                   max(deadline, perf_counter() + protocol.budget_s / 4))  # fmt: skip
+        tell({"event": "ready"})
+        found, end = _turns(job, pipeline, log, tell, orders)
+        in_turns = end["interleaved"] and not log.counts_scored  # scoring is done alone
         measured = log.timing(
             locate_s=pipeline.locate_s,
             load_s=pipeline.load_s or 0.0,
             first_ms=first_ms,
             warm_up=calls,
-            throughputs=rates,
             peak_memory_mb=peak,
             resumed=bool(known),
             loaded=loaded,
             flags=tuple(sorted(pipeline.flags)),
+            **found,
+            **end | {"interleaved": in_turns},
         )
-        write_whole(store.timing_path(configuration.id), measured.model_dump_json(indent=1))
+        write_whole(job.store.timing_path(configuration.id), measured.model_dump_json())
+        tell({"event": "written"})
+
+
+def _turns(job: Job, pipeline: Pipeline, log: LatencyLog, tell: Tell,
+           orders: Orders) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """Make one window each time it is this process's turn.
+
+    Returns:
+        The figures, and what the parent says about how they came about.
+    """
+    windows = Windows(Watch(job.configuration.device))
+    rounds = Rounds(pipeline, job.samples, job.ask, log, job.manifest.protocol, windows, job.configuration.device)
+    steps = rounds.blocks()
+    while True:
+        windows.living = orders.get()["living"]
+        if next(steps, steps) is steps:  # a step gives nothing back, so the generator itself says that it is through
+            break
+        tell({"event": "window"})
+    tell({"event": "measured"})
+    return rounds.figures(), orders.get()["end"]
 
 
 def _shuffled(dataset: Dataset, seed: int) -> Iterable[Sample]:
@@ -134,40 +160,39 @@ def _shuffled(dataset: Dataset, seed: int) -> Iterable[Sample]:
     return samples
 
 
-def _record(outcomes: Iterator[evaluate.Outcome], log: timing.LatencyLog, job: Job, tell: Tell) -> None:
+def _record(outcomes: Iterator[evaluate.Outcome], log: LatencyLog, job: Job, tell: Tell) -> None:
     def logged() -> Iterator[evaluate.Outcome]:
         for outcome in outcomes:
             log.add(outcome)
             yield outcome
 
+    untold, told_at = 0, perf_counter()
     with RecordWriter(job.store.records_path(job.configuration.id)) as writer:
         for record in scoring.score(logged(), job.scoring()):
             writer.append(record)
-            tell({"event": "sample", "error": record.error})
-
-
-def _until(deadline: float, samples: Iterable[Sample]) -> Iterator[Sample]:
-    for sample in samples:
-        if perf_counter() >= deadline:
-            return
-        yield sample
+            untold += 1
+            if perf_counter() - told_at >= TELL_EVERY_S:  # the parent is to sleep, however fast images go by
+                tell({"event": "sample", "n": untold})
+                untold, told_at = 0, perf_counter()
+    tell({"event": "sample", "n": untold})
 
 
 def main(folder: Path, configuration_id: str) -> int:
     """Do the work; the exit code is that of the error, which is told as well."""
-    tell = _teller()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    tell, orders = _teller(), Orders()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     store = RunStore(folder)
     try:
         manifest = store.manifest()
         configuration = next(c for c in manifest.configurations if c.id == configuration_id)
-        work(Job.of(store, manifest, configuration), tell)
+        work(Job.of(store, manifest, configuration), tell, orders)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return _tell_error(ResourceError("The disk is full.", "Make room, then run the same command again."), tell)
     except MemoryError:
-        return _tell_error(WorkbenchError("Its memory ended.", "Give it a larger machine, or smaller images."), tell)
+        ended = WorkbenchError("Its memory ended.", "Give it a larger machine, or smaller images.")
+        return _tell_error(ended, tell, memory=True)
     except WorkbenchError as error:
         return _tell_error(error, tell)
     except KeyboardInterrupt:
@@ -175,8 +200,8 @@ def main(folder: Path, configuration_id: str) -> int:
     return 0
 
 
-def _tell_error(error: WorkbenchError, tell: Tell) -> int:
-    told = {"code": error.code, "message": error.message, "cure": error.cure, "exit_code": error.exit_code}
+def _tell_error(error: WorkbenchError, tell: Tell, *, memory: bool = False) -> int:
+    told = {"code": error.code, "message": error.message, "cure": error.cure, "memory": memory}
     tell({"event": "error", **told})
     return error.exit_code
 
@@ -192,10 +217,13 @@ def _teller() -> Tell:
     return tell
 
 
-def _die_with_parent() -> None:
+def _listen(orders: Orders) -> None:
     """The parent holds our stdin; when it is gone, so are we, also where it was killed."""
-    while os.read(0, 1):  # not sys.stdin, whose lock would be held at exit
-        pass
+    rest = b""
+    while data := os.read(0, 4096):  # not sys.stdin, whose lock would be held at exit
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            orders.put(json.loads(line))
     os._exit(1)
 
 

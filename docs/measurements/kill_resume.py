@@ -18,7 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-TIMES = {"latency_ms", "throughput_ips", "stages_ms", "load_s", "first_ms", "peak_memory_mb", "overhead_ms", "flags"}
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.rows import TIMES
+
 KILLS_A_RUN = 5
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.leaderboard import document, row
 from benchmarks.metrics import METRICS
 from benchmarks.records import Loaded, SampleRecord, WeightsRecord
-from benchmarks.rows import Row
+from benchmarks.rows import TIMES, Row
 from benchmarks.table import COLUMNS, print_leaderboard
 from tests.benchmarks.pieces import CONFIGURATION, manifest, record, timing
 
@@ -111,7 +111,7 @@ def test_the_document_is_json_with_every_field() -> None:
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     wanted = "label pipeline preset params status reason substitute_for n scored errors miou miou_ci iou_pooled dice precision recall"
     wanted += " boundary_iou miss_rate metrics classes soft latency_ms throughput_ips stages_ms load_s first_ms peak_memory_mb overhead_ms"
-    assert set(f"{wanted} size_mb device dtype weights flags".split()) == set(made["rows"][0])
+    assert {*f"{wanted} size_mb device dtype weights flags".split(), *TIMES} == set(made["rows"][0])
 
 
 def printed(rows: list[Row], width: int) -> str:

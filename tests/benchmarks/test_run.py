@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from benchmarks.command import run_command
+from benchmarks.rows import TIMES
 from benchmarks.run import app
 from tests.conftest import Run
 
 QUICK = ("--budget-s", "1", "--batch-sizes", "1", "--json")
 PRINTED = "a plugin may print when it is imported\n"
-TIMES = {"latency_ms", "throughput_ips", "stages_ms", "load_s", "first_ms", "peak_memory_mb", "overhead_ms", "flags"}
 
 
 @pytest.fixture
@@ -135,6 +135,8 @@ FAULTS = {
     "nan": "holds values from nan to nan",
     "exit": "ended with exit code 7",
     "memory": "Its memory ended",
+    "segfault": "ended by signal 11 (SIGSEGV)",
+    "killed": "The system does so where memory ends",
 }
 
 

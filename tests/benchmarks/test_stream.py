@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import statistics, timing
+from benchmarks import latency, statistics
 from benchmarks.datasets import Dataset, Sample, Stream
 from benchmarks.evaluate import Outcome
 from benchmarks.leaderboard import Tally
@@ -72,15 +72,15 @@ def test_a_stream_is_not_decoded_beforehand() -> None:
 
 
 def test_samples_for_the_throughput_are_few_and_evenly_spaced() -> None:
-    log = timing.LatencyLog()
+    log = latency.LatencyLog()
     for index in range(10_000):
         log.add(Outcome(sample(str(index)), None, None, None, None, {"decode": 1, "latency": 2}, {"a": 2}))
     numbers = [int(s.id) for s in log.worked]
-    assert timing.MOST_HELD / 2 <= len(numbers) <= timing.MOST_HELD
+    assert latency.MOST_HELD / 2 <= len(numbers) <= latency.MOST_HELD
     assert set(np.diff(numbers)) == {log.stride}
     assert numbers[-1] > 9_000
     assert log.stages_ms == {"a": 2}
-    assert len(log.latency) == 10_000
+    assert len(log.scored.latency) == 10_000
 
 
 def test_more_groups_than_are_held_are_joined_and_the_interval_stays() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import Literal
 
@@ -12,7 +13,8 @@ from pipelines.base import Pipeline
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prompt
 
-Fault = Literal["none", "exception", "exit", "memory", "wrong_shape", "nan", "every_other", "unloadable"]
+Fault = Literal["none", "exception", "exit", "memory", "wrong_shape", "nan", "every_other", "unloadable", "segfault",
+                "killed", "hang", "killed_in_batches"]  # fmt: skip
 
 print("a plugin may print when it is imported")
 
@@ -32,6 +34,8 @@ class Bright(Pipeline):
             raise ImportError("No module named 'unheard_of'")
 
     def _infer(self, images: list[Image], prompts: list[Prompt], params: BrightParams) -> list[Evidence]:
+        if params.fault == "killed_in_batches" and len(images) > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         return [self._look(image, params) for image in images]
 
     def _look(self, image: Image, params: BrightParams) -> Evidence:
@@ -44,6 +48,10 @@ class Bright(Pipeline):
             raise MemoryError
         if fault == "exit":
             os._exit(7)
+        if fault in ("segfault", "killed"):
+            os.kill(os.getpid(), signal.SIGSEGV if fault == "segfault" else signal.SIGKILL)
+        if fault == "hang":
+            time.sleep(3600)
         size = (1, 1) if fault == "wrong_shape" else image.shape[:2]
         soft = image.mean(axis=2, dtype=np.float32)[np.newaxis] / 255
         return Evidence(size, soft=soft * (np.nan if fault == "nan" else 1))

@@ -1,0 +1,205 @@
+"""What to ship among the rows of a run, how sure, and what would change it. ``python -m benchmarks.recommend RUN``."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmarks.command import application, console, emit, main
+
+if TYPE_CHECKING:
+    from benchmarks.advice import Recommendation, RunnerUp
+    from benchmarks.choice import Limits
+    from benchmarks.records import RunManifest
+    from benchmarks.rows import Row
+    from benchmarks.store import RunStore
+
+app = application()
+
+
+class Device(StrEnum):
+    """Values of ``--device``."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@app.command()
+def recommend(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or of runs, of which the newest is taken.")],
+    max_latency_ms: Annotated[float | None, typer.Option(help="Of the median image.", show_default=False)] = None,
+    max_memory_mb: Annotated[
+        float | None, typer.Option(help="Of the process on a CPU, of the device on one.", show_default=False)
+    ] = None,
+    min_throughput: Annotated[float | None, typer.Option(help="Images a second.", show_default=False)] = None,
+    min_miou: Annotated[float | None, typer.Option(help="Between 0 and 1.", show_default=False)] = None,
+    commercial: Annotated[bool, typer.Option("--commercial", help="Only licences that clearly allow it.")] = False,
+    device: Annotated[Device | None, typer.Option(help="Only what ran on it.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> int:
+    """Say which pipeline of a finished run to ship, why, how sure that is, and what would change the answer.
+
+    The best mIoU wins, or what is cheaper among those that the images do not tell apart from it.
+    """
+    from benchmarks.choice import Limits
+    from benchmarks.store import RunStore
+
+    limits = Limits(
+        latency_ms=_positive(max_latency_ms, "--max-latency-ms"),
+        memory_mb=_positive(max_memory_mb, "--max-memory-mb"),
+        throughput_ips=_positive(min_throughput, "--min-throughput"),
+        miou=_share(min_miou, "--min-miou"),
+        commercial=commercial,
+        device=device.value if device else None,
+    )
+    store = RunStore(find_run(run))
+    manifest = store.manifest()
+    found = recommendation(store, manifest, rows_of(store), limits)
+    if as_json:
+        emit(document(manifest, limits, found))
+    else:
+        _print(found, f"run {store.folder.name} of {manifest.dataset.name}, {manifest.dataset.n} images")
+    return int(found.choice is None)
+
+
+def _positive(value: float | None, option: str) -> float | None:
+    from pipelines.errors import UsageError
+
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise UsageError(f"{option} cannot be {value:g}.", "Give a number above 0.")
+    return value
+
+
+def _share(value: float | None, option: str) -> float | None:
+    from pipelines.errors import UsageError
+
+    if value is not None and not 0 <= value <= 1:
+        raise UsageError(f"{option} cannot be {value:g}.", "Give a number from 0 to 1, such as 0.8.")
+    return value
+
+
+def find_run(path: Path) -> Path:
+    """The folder of a run, or the newest run of a folder of runs.
+
+    Args:
+        path: as the command line names it.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    from pipelines.errors import UsageError
+
+    if (path / "manifest.json").is_file():
+        return path
+    runs = [file.parent for file in path.glob("*/manifest.json")] if path.is_dir() else []
+    if not runs:
+        raise UsageError(
+            f"{path} {'holds no run' if path.is_dir() else 'is not a folder'}.",
+            "Name a folder that benchmarks.run wrote, such as runs or runs/RUN_ID.",
+        )
+    return max(runs, key=_begun)
+
+
+def _begun(folder: Path) -> tuple[str, int]:
+    """When a run began, and when its manifest was last written, in ns: two may have begun in one second."""
+    import json
+
+    path = folder / "manifest.json"
+    try:
+        created = str(json.loads(path.read_bytes())["created"])
+    except (ValueError, KeyError, TypeError):  # of another version, which is no reason not to find the others
+        created = ""
+    return created, path.stat().st_mtime_ns
+
+
+def rows_of(store: RunStore) -> list[Row]:
+    """The rows that a finished run printed.
+
+    Raises:
+        UsageError: the run did not finish, or its summary is of another version.
+    """
+    import json
+
+    from pydantic import ValidationError
+
+    from benchmarks.rows import Row
+    from pipelines.errors import UsageError
+
+    path = store.folder / "summary.json"
+    try:
+        return [Row.model_validate(row) for row in json.loads(path.read_bytes())["rows"]]
+    except FileNotFoundError as error:
+        raise UsageError(f"{store.folder} is of a run that did not finish.", "Run its command again first.") from error
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise UsageError(
+            f"{path} holds no rows that this version reads.", "Run its command again, with --fresh if need be."
+        ) from error
+
+
+def recommendation(store: RunStore, manifest: RunManifest, rows: list[Row], limits: Limits) -> Recommendation:
+    """What to ship among the rows of a run, with what its records say of their differences.
+
+    Args:
+        store: of the run.
+        manifest: of the run.
+        rows: of the run.
+        limits: that are asked for.
+    """
+    from benchmarks import advice
+    from benchmarks.grounds import Case
+    from benchmarks.resampled import same_images
+
+    judged = [row.label for row in rows if row.status == "ok" and row.miou is not None]
+    images = same_images(store, manifest, judged)
+    return advice.recommend(Case(rows, limits, images, manifest.dataset.n_groups))
+
+
+def document(manifest: RunManifest, limits: Limits, found: Recommendation) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    from dataclasses import asdict
+
+    about = {"schema_version": manifest.schema_version, "run_id": manifest.run_id, "limits": asdict(limits)}
+    return {**about, **found.model_dump(mode="json")}
+
+
+def _print(found: Recommendation, about: str) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    screen = console()
+    screen.print(Text(_visible(about), "dim"))
+    if found.choice:
+        screen.print(Text(_visible(f"Ship {found.choice}."), "bold"))
+    screen.print(Text(_visible(found.why)))
+    for title, lines in (
+        (f"How sure: {found.sure.level}", found.sure.words),
+        ("What would change the answer", found.would_change),
+        ("Runners-up", [_runner_up(one) for one in found.runners_up]),
+        ("Left out", [f"{one.label}: {one.reason}" for one in found.excluded]),
+    ):
+        if lines:
+            screen.print(Text(f"\n{title}", "bold"))
+        for line in lines:
+            screen.print(Padding(Text(_visible(line)), (0, 0, 0, 2)))
+
+
+def _visible(text: str) -> str:
+    """Names may hold what moves the cursor or turns the direction of writing: that is shown instead of done."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def _runner_up(one: RunnerUp) -> str:
+    from benchmarks.choice import number
+
+    parts = [] if one.miou is None else [f"mIoU {one.miou:.3f} ({one.miou_difference:+.3f}{', a tie' * one.tied})"]
+    parts += [] if one.latency_ms is None else [f"{number(one.latency_ms)} ms"]
+    parts += [] if one.memory_mb is None else [f"{number(one.memory_mb)} MB"]
+    return f"{one.label}: {', '.join([*parts, *one.licences])}"
+
+
+if __name__ == "__main__":
+    main(app)

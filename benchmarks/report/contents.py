@@ -1,0 +1,54 @@
+"""Everything that a report says, worked out once, to be written as a page or as a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report.answer import Answer, answer
+from benchmarks.report.facts import Facts, read
+from benchmarks.report.gallery import Gallery, gallery, open_again
+from benchmarks.report.parts import parts, weakest
+from benchmarks.report.ties import Pair, of_leader, pairs
+from benchmarks.slices import Slices
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known and said of a run.
+
+    Attributes:
+        facts: of its records.
+        pairs: every two of the judged, those of the leader first.
+        answer: in words.
+        gallery: images, or why there are none.
+        slices: label → its quality on parts of the images.
+    """
+
+    facts: Facts
+    pairs: tuple[Pair, ...]
+    answer: Answer
+    gallery: Gallery
+    slices: dict[str, Slices]
+
+    @property
+    def title(self) -> str:
+        """What the page is called."""
+        return f"Segmentation report: {self.facts.manifest.dataset.name}"
+
+
+def report(folder: Path, *, pictures: bool = True) -> Report:
+    """Read a run and work out what there is to say.
+
+    Args:
+        folder: of the run.
+        pictures: whether a gallery is wanted; without it the dataset is left alone.
+
+    Raises:
+        UsageError: the folder holds no run that this version reads.
+    """
+    facts = read(folder)
+    found = pairs(facts.judged, facts.manifest.protocol.seed)
+    images = gallery(facts, *open_again(facts)) if pictures else Gallery()
+    weak = parts(facts)
+    return Report(facts, found, answer(facts, of_leader(found), weakest(facts, weak)), images, weak)

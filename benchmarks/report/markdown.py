@@ -1,0 +1,68 @@
+"""The report as Markdown: the answer, the leaderboard and how it came about, to be pasted where pages are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from benchmarks.report import answer, figures
+from benchmarks.report.command_line import command_line
+from benchmarks.report.contents import Report
+from benchmarks.report.markup import text
+from benchmarks.report.ties import of_leader
+from benchmarks.rows import Row
+
+_MARKS = re.compile(r"([\\`*_\[\]|~]|^[#+-])")
+
+
+def escaped(value: str) -> str:
+    """A text of one line in which neither Markdown nor HTML is read as such."""
+    return _MARKS.sub(r"\\\1", text(" ".join(value.split())))
+
+
+def markdown(report: Report) -> str:
+    """The whole document."""
+    said, manifest = report.answer, report.facts.manifest
+    lines = [f"# {escaped(report.title)}", "", f"**{escaped(said.headline)}**", ""]
+    lines += [f"- {escaped(line)}" for line in (*said.reasons, *said.cost)]
+    lines += ["", "Read with care:", "", *(f"- {escaped(line)}" for line in said.cautions)] if said.cautions else []
+    lines += ["", "## Leaderboard", "", *_leaderboard(report), *_absent(report.facts.rows)]
+    environment = manifest.environment
+    machine = environment.get("gpu") or environment.get("cpu")
+    lines += ["", f"{manifest.dataset.n} images in {manifest.dataset.n_groups} groups; {escaped(str(machine))}; "
+              f"{manifest.created[:10]}; run {escaped(manifest.run_id)}.",
+              "Intervals: 95 %, bootstrap over groups. Latency: one image, decoded array to mask.",
+              "", "## Do it again", "", *_fenced(command_line(manifest)), ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _fenced(line: str) -> list[str]:
+    """A block of code that nothing in the line can end."""
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}sh", " ".join(line.split()), fence]
+
+
+def _leaderboard(report: Report) -> list[str]:
+    columns = ("pipeline", "mIoU", "95 %", "tie with the best", "p50", "images/s", "memory", "weights", "commercial")
+    ties = {pair.label: "yes" if pair.tie else "no" for pair in of_leader(report.pairs)}
+    rows = [
+        (one.label, figures.score(one.row.miou), figures.interval(one.row.miou_ci),
+         ties.get(one.label, figures.NOTHING),
+         figures.milliseconds(figures.p50(one.row)), figures.rate(one.row), figures.memory(one.row),
+         ", ".join(w.licence for w in one.row.weights) or "none", figures.commercial(one.row.weights))
+        for one in report.facts.ran
+    ]  # fmt: skip
+    flags = sorted({flag for one in report.facts.ran for flag in one.row.flags})
+    notes = [f"- {escaped(answer.sentence(flag, report.facts))}" for flag in flags]
+    return [_line(columns), _line(["---"] * len(columns), plain=True), *map(_line, rows), "", *notes] if rows else []
+
+
+def _line(cells: Sequence[str], *, plain: bool = False) -> str:
+    return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"
+
+
+def _absent(rows: Sequence[Row]) -> list[str]:
+    gone = [row for row in rows if row.status != "ok"]
+    listed = [f"- {escaped(row.label)} ({row.status}): {escaped(row.reason or '')}" for row in gone]
+    return ["", "## No result", "", *listed] if gone else []
