@@ -36,7 +36,7 @@ class WeightsRecord(Record):
     revision: str | None
     licence: str
     commercial: bool | None
-    gated: bool = False
+    gated: bool | None = False
     note: str = ""
     sha256: dict[str, str] = {}
 

@@ -211,9 +211,13 @@ def check_prompt(info: PipelineInfo, prompt: Prompt) -> None:
     """
     if info.prompts and not info.prompts & prompt.kinds:
         kinds = " or ".join(sorted(info.prompts))
-        raise PromptError(
-            f"{info.name} needs a {kinds} prompt and the sample has none.", "Give one with --prompt or in the dataset."
-        )
+        raise PromptError(f"{info.name} needs a {kinds} prompt and the sample has none.", _where_from(info))
+
+
+def _where_from(info: PipelineInfo) -> str:
+    if "text" in info.prompts:
+        return "Give one with --prompt or in the dataset."
+    return "Give points or boxes in the dataset's metadata, or masks, of which --prompt-from points takes them."
 
 
 def _broken(pipeline: Pipeline, expected: str, got: object) -> ContractError:
