@@ -84,11 +84,13 @@ def test_commercial_leaves_out_what_may_not_be_used_and_what_is_unclear(asked: s
 FURTHER_LINE = """
 import sys
 from pipelines.checkpoints import hub
+from pipelines.checkpoints.clipseg import CHECKPOINTS
 
 known = CHECKPOINTS["rd64-refined"]
 CHECKPOINTS["mine"] = hub("mine", known.weights.repository, "MIT", files=known.weights.files, **known.settings)
 
 from benchmarks.readme import models_table, parameters_table
+from pipelines import create
 
 assert "| clipseg | `mine` | [CIDAS/clipseg-rd64-refined]" in models_table()
 assert "rd16, mine" in parameters_table("clipseg")
