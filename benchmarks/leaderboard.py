@@ -168,7 +168,10 @@ def _times(timing: Timing) -> dict[str, Any]:
 
 
 def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, timing: Timing) -> tuple[str, ...]:
+    allowed = {weights.commercial for weights in configuration.as_ran(timing).weights}
     flags: Mapping[str, bool] = {
+        "non_commercial": False in allowed,
+        "licence_unclear": None in allowed,
         "random_weights": is_random(configuration),
         "oracle_prompts": configuration.oracle,
         "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,

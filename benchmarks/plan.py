@@ -134,8 +134,10 @@ def _choose(info: PipelineInfo, values: Params, request: Request) -> tuple[Param
     """
     reason = _weights_problem(info, values, request)
     substitute = info.substitute(values) if reason else None
-    if substitute is None or _weights_problem(info, substitute, request):
+    if substitute is None:
         return values, None, reason
+    if further := _weights_problem(info, substitute, request):
+        return values, None, f"{reason} As for what could take its place: {further}"
     return substitute, info.weights_for(values)[0].repository, None
 
 
@@ -144,7 +146,8 @@ def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> st
     barred = [w for w in weights if request.commercial and not w.commercial]
     if barred:
         doubt = "forbids" if barred[0].commercial is False else "does not clearly allow"
-        return f"--commercial leaves it out: {barred[0].licence} of {barred[0].repository} {doubt} commercial use."
+        return (f"--commercial leaves it out: {barred[0].licence} of {barred[0].repository} {doubt} commercial use. "
+                f"Read {barred[0].page} and run without --commercial, or choose another checkpoint.")  # fmt: skip
     lacking = [next((str(error) for w in info.weights_for(form) if (error := missing(w, request.weights))), None)
                for form in info.forms(values)]  # fmt: skip
     return lacking[0] if all(lacking) else None

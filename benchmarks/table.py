@@ -106,17 +106,20 @@ def _caption(manifest: RunManifest, rows: Sequence[Row]) -> str:
     lines += [
         f"{escape(row.label)}: {row.errors} of {row.n} images failed and count as 0" for row in rows if row.errors
     ]
-    lines += [_of_flag(flag, manifest) for flag in sorted({flag for row in rows for flag in row.flags})]
+    lines += [_of_flag(flag, manifest, rows) for flag in sorted({flag for row in rows for flag in row.flags})]
     lines.append("bound. = boundary IoU, miss = no overlap at all, MB = peak of the process; more with --json")
     environment = manifest.environment
     lines.append(f"{environment.get('gpu') or environment['cpu']}, {environment['cores']} cores; run {manifest.run_id}")
     return "\n".join(lines)
 
 
-def _of_flag(flag: str, manifest: RunManifest) -> str:
-    """What a flag means; a pipeline may raise one of its own, which then stands for itself."""
+def _of_flag(flag: str, manifest: RunManifest, rows: Sequence[Row]) -> str:
+    """What a flag means, and of which rows it is said unless of all; one of a pipeline's own stands for itself."""
     name, _, value = flag.partition(":")
-    return FLAGS[name].format(groups=manifest.dataset.n_groups, value=value) if name in FLAGS else escape(flag)
+    said = FLAGS[name].format(groups=manifest.dataset.n_groups, value=value) if name in FLAGS else escape(flag)
+    ran = [row for row in rows if row.status == "ok"]
+    raised = [escape(row.label) for row in rows if flag in row.flags]
+    return said if len(raised) == len(ran) else f"{', '.join(raised)}: {said}"
 
 
 FLAGS = {
@@ -135,6 +138,8 @@ FLAGS = {
     "text_truncated": "a text is longer than the network reads, and was cut",
     "caption_chunks": "more labels than one caption holds: {value} passes of the detector",
     "compiled": "compiled by torch",
+    "non_commercial": "the weights may not be used commercially",
+    "licence_unclear": "whether the weights may be used commercially is not clear: read their licence",
     "random_boxes": "a detector with random weights fills max_candidates: real pictures have fewer boxes to decode",
     "random_weights": "random weights: speed and memory are real, quality is not measured",
     "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from transformers import AutoTokenizer
 
 from pipelines.errors import PromptError
-from pipelines.networks.pretrained import damaged
+from pipelines.networks.pretrained import load_tokenizer
 from pipelines.weights import Located
 
 MOST_TOKENS = 256
@@ -46,10 +46,7 @@ def speller(located: Located) -> Spell:
     """
     if located.random:
         return _stand_in
-    try:
-        made = AutoTokenizer.from_pretrained(str(located.folder), local_files_only=True)
-    except Exception as error:  # the library's compiled part raises nothing more special
-        raise damaged(located, f"its tokenizer ({error})") from error
+    made = load_tokenizer(AutoTokenizer, located)
     return lambda text: list(made(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 

@@ -15,7 +15,7 @@ from transformers import CLIPTokenizer, Owlv2ForObjectDetection, Owlv2ImageProce
 
 from pipelines.checkpoints import Checkpoint
 from pipelines.networks.detectors import Batch, Detector, Found, corners
-from pipelines.networks.pretrained import damaged, load_network, load_processor
+from pipelines.networks.pretrained import load_network, load_processor, load_tokenizer
 from pipelines.types import Image
 from pipelines.weights import Located
 
@@ -81,10 +81,7 @@ class Owl(Detector):
 
 
 def _from_files(located: Located) -> Tokenize:
-    try:
-        made = CLIPTokenizer.from_pretrained(str(located.folder), local_files_only=True)
-    except Exception as error:  # the library's compiled part raises nothing more special
-        raise damaged(located, f"its tokenizer ({error})") from error
+    made = load_tokenizer(CLIPTokenizer, located)
 
     def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, bool]:
         whole = made(list(texts), verbose=False)["input_ids"]
