@@ -122,6 +122,7 @@ def row(manifest: RunManifest, configuration: Configuration, records: Iterable[S
     return Row(
         **about,
         status="ok",
+        reason=configuration.as_ran(timing).substitute_why,
         scored=tally.scored,
         errors=tally.errors,
         **_quality(tally, manifest.protocol.seed),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers import CONFIG_MAPPING
 
 from pipelines.weights import DamagedWeightsError, Located
 
@@ -36,7 +36,7 @@ def read_object(located: Located, name: str) -> dict[str, Any]:
     try:
         told = json.loads(located.file(name).read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise damaged(located, f"{name} cannot be read as JSON ({error})") from error
+        raise damaged(located, f"{name} is not JSON in UTF-8 ({error})") from error
     if not isinstance(told, dict):
         raise damaged(located, f"{name} holds no JSON object")
     return told
@@ -69,7 +69,7 @@ def _check(located: Located, part: Mapping[str, Any], own: set[str], family: str
     said = part.get("model_type")
     if said in (None, "", *own) or not isinstance(said, str) or said.startswith(family):
         return
-    if said in CONFIG_MAPPING_NAMES:  # a part by which transformers would build something else; a name of nothing is none
+    if said in CONFIG_MAPPING:  # transformers would build what it names; other words name nothing
         raise damaged(located, f"{CONFIG} has a part of the kind {said!r:.60}, which no {family} has")
 
 

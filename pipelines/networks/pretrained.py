@@ -65,8 +65,7 @@ def _random(kind: Any, located: Located, config: Mapping[str, Any] | None) -> An
 
 def _from_files(kind: Any, located: Located) -> Any:
     """Only safetensors, only the listed files, only code of transformers itself."""
-    instead = {CONFIG: json.dumps(plain_config(located, kind.config_class)).encode()}
-    with _quiet(), reading(located, instead=instead) as folder:
+    with _quiet(), reading(located, instead=_plain(located, kind.config_class)) as folder:
         network, told = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True,
                                              trust_remote_code=False, ignore_mismatched_sizes=True,
                                              output_loading_info=True)  # fmt: skip
@@ -91,7 +90,7 @@ def reading(located: Located, what: str = "", instead: Mapping[str, bytes] | Non
             yield str(folder)
         except (WorkbenchError, ImportError, MemoryError, torch.OutOfMemoryError):
             raise  # these say nothing of the files
-        except Exception as error:  # libraries meet broken files with anything, their compiled parts with bare Exception
+        except Exception as error:  # libraries meet broken files with anything, compiled ones with no special kind
             said = f"{type(error).__name__}: {error}" if isinstance(error, LookupError | TypeError) else str(error)
             said = said.replace(str(folder), str(located.folder))
             raise damaged(located, f"{what} ({said})" if what else said) from error
@@ -156,9 +155,12 @@ def load_config(kind: Any, located: Located) -> Any:
     Raises:
         DamagedWeightsError: it is damaged, or asks for what is not in its files.
     """
-    instead = {CONFIG: json.dumps(plain_config(located, kind)).encode()}
-    with reading(located, "its configuration", instead) as folder:
+    with _quiet(), reading(located, "its configuration", _plain(located, kind)) as folder:
         return kind.from_pretrained(folder, local_files_only=True)
+
+
+def _plain(located: Located, kind: Any) -> dict[str, bytes]:
+    return {CONFIG: json.dumps(plain_config(located, kind)).encode()}
 
 
 def check_keys(located: Located, told: Mapping[str, Any]) -> None:

@@ -86,7 +86,8 @@ def locate(weights: Weights, where: Path | str | None) -> Located:
 def missing(weights: Weights, where: Path | str | None) -> UnavailableError | None:
     """What `locate` would raise, as far as can be told at once, with no network and no hashing; else None.
 
-    A `DamagedWeightsError` says that they are there and of no use, any other that they cannot be had. Pickles are not judged here: the one engine that reads its own looks for them itself.
+    A `DamagedWeightsError` says that they are there and of no use, any other that they cannot be had. Pickles are not
+    judged here: the one engine that reads its own looks for them itself.
 
     Raises:
         UsageError: the lock is broken.

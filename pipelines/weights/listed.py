@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,9 +38,7 @@ def only_listed(folder: Path, names: Iterable[str], instead: Mapping[str, bytes]
 
 
 def _link(file: Path, target: Path) -> None:
-    for link in (os.symlink, os.link):
-        try:
-            return link(file, target)
-        except OSError:  # Windows asks for a right of its own, and a hard link for one file system
-            continue
-    shutil.copyfile(file, target)
+    try:
+        target.symlink_to(file)
+    except OSError:  # Windows asks for a right of its own, and some file systems have none
+        shutil.copyfile(file, target)

@@ -50,10 +50,11 @@ def onnx_problem(file: BinaryIO) -> str | None:
 def _outermost(content: mmap.mmap, size: int) -> str | None:
     seen, end = set(), 0
     try:
-        for number, wire, _, end in _fields(content, 0, size):
+        for number, wire, _, stop in _fields(content, 0, size):
             if number not in ONNX_FIELDS or wire not in (0, 2):
                 return "it is no ONNX model"
             seen.add(number)
+            end = stop
     except EOFError:
         return "it is cut off"
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,9 @@ RETRY_WITHIN_S = 3.0
 """A host that was waited for longer is not asked again, so that a machine without a network is told at once."""
 _T = TypeVar("_T")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_FULL_IN_WORDS = ("No space left on device", "Disk quota exceeded", f"os error {errno.ENOSPC})",
-                  f"os error {errno.EDQUOT})", "StorageFull")  # fmt: skip
+_FULL_IN_WORDS = re.compile(
+    rf"No space left on device|[Qq]uota exceeded|StorageFull|os error ({'|'.join(map(str, _FULL))})\b"
+)
 
 
 def hub_error() -> type[Exception]:
@@ -71,7 +73,7 @@ def told(weights: Weights, folder: Path) -> Iterator[None]:
 def _says_full(error: BaseException | None) -> bool:
     """Xet is compiled from Rust, and tells of a full disk in words alone, perhaps further down the chain."""
     while error is not None:
-        if getattr(error, "errno", None) in _FULL or any(words in str(error) for words in _FULL_IN_WORDS):
+        if getattr(error, "errno", None) in _FULL or _FULL_IN_WORDS.search(str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -143,7 +145,7 @@ def _gated(weights: Weights, message: str) -> UnavailableError:
 
 def unwritten(weights: Weights, folder: Path, error: OSError) -> UnavailableError:
     """The error for a download that was cut off, or a folder that it could not be written to."""
-    if error.errno in _FULL:
+    if _says_full(error):
         return no_room(weights, folder, None)
     if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
         return UnavailableError(f"{weights.repository} cannot be kept in {folder}: {error.strerror}.",
