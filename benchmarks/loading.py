@@ -74,8 +74,14 @@ def loaded(pipeline: Pipeline, substitute_for: str | None = None, substitute_why
                  if (folder / name).is_file())  # fmt: skip
     weights = tuple(WeightsRecord.of(located.weights, located) for located in pipeline.loaded)
     pairs = ((one.weights.repository, stamp(one.weights, pipeline.weights)) for one in pipeline.loaded)
-    return Loaded(weights=weights, substitute_for=substitute_for, substitute_why=substitute_why, dtype=pipeline.dtype, size_mb=bytes_ / 1e6 or None,
-                  stamps={name: now for name, now in pairs if now})  # fmt: skip
+    return Loaded(
+        weights=weights,
+        substitute_for=substitute_for,
+        substitute_why=substitute_why,
+        dtype=pipeline.dtype,
+        size_mb=bytes_ / 1e6 or None,
+        stamps={name: now for name, now in pairs if now},
+    )
 
 
 def settle(folder: Path, now: Loaded, *, begun: bool) -> None:

@@ -41,7 +41,12 @@ def no_object(folder: Path) -> None:
 
 def other_code(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
-    config |= {"use_timm_backbone": True, "backbone": "resnet18", "use_pretrained_backbone": True, "backbone_config": None}
+    config |= {
+        "use_timm_backbone": True,
+        "backbone": "resnet18",
+        "use_pretrained_backbone": True,
+        "backbone_config": None,
+    }
     (folder / "config.json").write_text(json.dumps(config))
 
 
