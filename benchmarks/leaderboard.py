@@ -123,6 +123,7 @@ def row(manifest: RunManifest, configuration: Configuration, records: Iterable[S
     return Row(
         **about,
         status="ok",
+        reason=configuration.as_ran(timing).substitute_why,
         scored=tally.scored,
         errors=tally.errors,
         **_quality(tally, manifest.protocol.seed),
@@ -156,7 +157,10 @@ def _quality(tally: Tally, seed: int) -> dict[str, Any]:
 
 
 def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, timing: Timing) -> tuple[str, ...]:
+    allowed = {weights.commercial for weights in configuration.as_ran(timing).weights}
     flags: Mapping[str, bool] = {
+        "non_commercial": False in allowed,
+        "licence_unclear": None in allowed,
         "random_weights": is_random(configuration),
         "oracle_prompts": configuration.oracle,
         "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,

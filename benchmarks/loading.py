@@ -13,7 +13,7 @@ from pipelines.base import Pipeline
 from pipelines.errors import ContractError, UnavailableError
 from pipelines.registry import pipeline_class
 from pipelines.types import Weights
-from pipelines.weights import stamp
+from pipelines.weights import DamagedWeightsError, stamp
 
 FILE = "loaded.json"
 
@@ -21,7 +21,8 @@ FILE = "loaded.json"
 def load(configuration: Configuration) -> tuple[Pipeline, Loaded]:
     """The pipeline with exactly the parameters of the manifest; whatever keeps it from loading makes it unavailable.
 
-    Where its weights cannot be had and the pipeline names a substitute of its own, that is loaded, and said.
+    Where its weights cannot be had and the pipeline names a substitute of its own, that is loaded, and said. Weights
+    that are there and damaged are not replaced: somebody has to know.
 
     Raises:
         UnavailableError: neither can be loaded.
@@ -29,7 +30,9 @@ def load(configuration: Configuration) -> tuple[Pipeline, Loaded]:
     pipeline = _create(configuration, configuration.params)
     try:
         _load(pipeline)
-        return pipeline, loaded(pipeline, configuration.substitute_for)
+        return pipeline, loaded(pipeline, configuration.substitute_for, configuration.substitute_why)
+    except DamagedWeightsError:
+        raise
     except UnavailableError as error:
         substitute = pipeline.info.substitute(pipeline.params)
         if substitute is None:
@@ -40,7 +43,7 @@ def load(configuration: Configuration) -> tuple[Pipeline, Loaded]:
         _load(pipeline)
     except UnavailableError as error:
         raise UnavailableError(f"{first.message} Nor can its substitute be had: {error.message}", first.cure) from error
-    return pipeline, loaded(pipeline, wanted)
+    return pipeline, loaded(pipeline, wanted, str(first))
 
 
 def _create(configuration: Configuration, params: dict[str, object]) -> Pipeline:
@@ -58,15 +61,27 @@ def _load(pipeline: Pipeline) -> None:
         ) from error
 
 
-def loaded(pipeline: Pipeline, substitute_for: str | None = None) -> Loaded:
-    """What a loaded pipeline runs with."""
+def loaded(pipeline: Pipeline, substitute_for: str | None = None, substitute_why: str | None = None) -> Loaded:
+    """What a loaded pipeline runs with.
+
+    Args:
+        pipeline: loaded.
+        substitute_for: the checkpoint that its own stands in for, or None.
+        substitute_why: the reason of that, or None.
+    """
     folders = [(located.folder, located.weights.files) for located in pipeline.loaded]
     bytes_ = sum((folder / name).stat().st_size for folder, names in folders if folder for name in names
                  if (folder / name).is_file())  # fmt: skip
     weights = tuple(WeightsRecord.of(located.weights, located) for located in pipeline.loaded)
     pairs = ((one.weights.repository, stamp(one.weights, pipeline.weights)) for one in pipeline.loaded)
-    return Loaded(weights=weights, substitute_for=substitute_for, dtype=pipeline.dtype, size_mb=bytes_ / 1e6 or None,
-                  stamps={name: now for name, now in pairs if now})  # fmt: skip
+    return Loaded(
+        weights=weights,
+        substitute_for=substitute_for,
+        substitute_why=substitute_why,
+        dtype=pipeline.dtype,
+        size_mb=bytes_ / 1e6 or None,
+        stamps={name: now for name, now in pairs if now},
+    )
 
 
 def settle(folder: Path, now: Loaded, *, begun: bool) -> None:
@@ -81,7 +96,8 @@ def settle(folder: Path, now: Loaded, *, begun: bool) -> None:
         ContractError: other weights than those of the records that are there.
     """
     path = folder / FILE
-    if begun and (before := _read(path)) != now:
+    before = _read(path)
+    if begun and (before is None or before.model_copy(update={"substitute_why": now.substitute_why}) != now):
         was = ", ".join(f"{w.repo} {w.revision or 'unpinned'}" for w in before.weights) if before else "something else"
         raise ContractError(
             f"Its weights changed since the run began with {was}.", "Run again with --fresh; the old run stays."

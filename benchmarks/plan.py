@@ -24,7 +24,7 @@ from pipelines.params import Params, make_params
 from pipelines.presets import preset
 from pipelines.registry import pipeline_class
 from pipelines.types import PipelineInfo
-from pipelines.weights import missing
+from pipelines.weights import DamagedWeightsError, check_lock, missing
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def plan(request: Request) -> tuple[RunManifest, Dataset]:
     """Look everything up and fix it in a manifest.
 
     Raises:
-        UsageError: a name, a value or an option is wrong.
+        UsageError: a name, a value or an option is wrong, or the lock of the weights cannot be read.
         DatasetError: the dataset cannot be read.
     """
     entries = _entries(request.pipelines)
@@ -58,6 +58,7 @@ def plan(request: Request) -> tuple[RunManifest, Dataset]:
         raise UsageError(
             f"--weights {request.weights} is not a folder.", "Give a folder that holds OWNER/NAME/, or random."
         )
+    check_lock()
     exclude = selection.read_exclusions(request.exclude)
     dataset = selection.select(request.dataset, request.split, request.limit, exclude)
     about = _dataset_record(request, dataset, exclude)
@@ -113,39 +114,60 @@ def _configuration(index: int, entry: specs.PipelineSpec, request: Request, abou
         device = device_for(found.info, request.device)
     except UnavailableError as error:
         return Configuration(**base, params={}, device=request.device, unavailable=str(error))
-    values, substitute_for, reason = _choose(found.info, values, request)
+    choice = _choose(found.info, values, request)
+    values = choice.params
     problem, is_oracle = _prompt_problem(found.info, about, dataset)
     return Configuration(
         **base,
         params=values.model_dump(mode="json"),
         device=device,
         weights=tuple(map(WeightsRecord.of, found.info.weights_for(values))),
-        substitute_for=substitute_for,
+        substitute_for=choice.substitute_for,
+        substitute_why=choice.reason if choice.substitute_for else None,
         oracle=is_oracle,
-        unavailable=reason or problem,
+        unavailable=(None if choice.substitute_for else choice.reason) or problem,
     )
 
 
-def _choose(info: PipelineInfo, values: Params, request: Request) -> tuple[Params, str | None, str | None]:
+@dataclass(frozen=True)
+class _Choice:
+    """What will run.
+
+    Attributes:
+        params: those that were asked for, or those of the substitute.
+        substitute_for: the repository that this stands in for, or None.
+        reason: why what was asked for will not do, or None.
+    """
+
+    params: Params
+    substitute_for: str | None = None
+    reason: str | None = None
+
+
+def _choose(info: PipelineInfo, values: Params, request: Request) -> _Choice:
     """Parameters whose weights may be used and can be had, as far as can be told with no network.
 
-    Returns:
-        The parameters, or those of the substitute; the repository that this stands in for; and why none will do.
+    What is there and damaged is not replaced: somebody has to know.
     """
-    reason = _weights_problem(info, values, request)
-    substitute = info.substitute(values) if reason else None
-    if substitute is None or _weights_problem(info, substitute, request):
-        return values, None, reason
-    return substitute, info.weights_for(values)[0].repository, None
+    problem = _weights_problem(info, values, request)
+    substitute = info.substitute(values) if problem and not isinstance(problem, DamagedWeightsError) else None
+    if substitute is None:
+        return _Choice(values, reason=str(problem) if problem else None)
+    if further := _weights_problem(info, substitute, request):
+        return _Choice(values, reason=f"{problem} As for what could take its place: {further}")
+    return _Choice(substitute, info.weights_for(values)[0].repository, str(problem))
 
 
-def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> str | None:
+def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> UnavailableError | None:
     weights = info.weights_for(values)
     barred = [w for w in weights if request.commercial and not w.commercial]
     if barred:
         doubt = "forbids" if barred[0].commercial is False else "does not clearly allow"
-        return f"--commercial leaves it out: {barred[0].licence} of {barred[0].repository} {doubt} commercial use."
-    lacking = [next((str(error) for w in info.weights_for(form) if (error := missing(w, request.weights))), None)
+        return UnavailableError(
+            f"--commercial leaves it out: {barred[0].licence} of {barred[0].repository} {doubt} commercial use.",
+            f"Read {barred[0].page} and run without --commercial, or choose another checkpoint.",
+        )
+    lacking = [next((error for w in info.weights_for(form) if (error := missing(w, request.weights))), None)
                for form in info.forms(values)]  # fmt: skip
     return lacking[0] if all(lacking) else None
 
@@ -190,5 +212,6 @@ def run_key(manifest: RunManifest) -> str:
     """12 hexadecimal digits over everything that decides the results; where the dataset lies is not part of it."""
     decides = manifest.model_dump(mode="json", exclude={"run_id": True, "created": True, "dataset": {"spec"}})
     for configuration in decides["configurations"]:
-        del configuration["unavailable"], configuration["asked"]  # what is missing today may be there tomorrow
+        for passing in ("unavailable", "substitute_why", "asked"):  # what is missing today may be there tomorrow
+            del configuration[passing]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]

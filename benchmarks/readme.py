@@ -6,12 +6,14 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from benchmarks.command import application, main
+from pipelines.registry import PIPELINES
 
 app = application()
 ROOT = Path(__file__).parent.parent
@@ -37,7 +39,7 @@ def pipelines_table() -> str:
     """One line a pipeline: what it needs, under which licence."""
     from pipelines import names
     from pipelines.presets import preset_names
-    from pipelines.registry import PIPELINES, pipeline_class
+    from pipelines.registry import pipeline_class
 
     def cells() -> Iterator[tuple[str, ...]]:
         for name in (name for name in names() if name in PIPELINES):
@@ -62,8 +64,9 @@ def models_table() -> str:
                 w = checkpoint.weights
                 page = f"[{w.repository}]({w.page})"
                 allowed = {True: "yes", False: "**no**", None: "unclear"}[w.commercial]
+                gated = {True: "yes", False: "no", None: "unclear"}[w.gated]
                 count = "" if checkpoint.parameters_m is None else f"{checkpoint.parameters_m:g}"
-                yield family, f"`{name}`", page, w.licence, allowed, "yes" if w.gated else "no", count, w.note
+                yield family, f"`{name}`", page, w.licence, allowed, gated, count, w.note
 
     head = ("family", "checkpoint", "weights", "licence", "commercial use", "gated", "million parameters", "note")
     return _table(head, cells())
@@ -159,7 +162,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "models": models_table,
     "metrics": metrics_table,
     "files": file_tree,
-    "parameters of classical": lambda: parameters_table("classical"),
+    **{f"parameters of {name}": partial(parameters_table, name) for name in PIPELINES},
 }
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class WeightsRecord(Record):
     revision: str | None
     licence: str
     commercial: bool | None
-    gated: bool = False
+    gated: bool | None = False
     note: str = ""
     sha256: dict[str, str] = Field(default_factory=dict)
 
@@ -61,6 +61,7 @@ class Configuration(Record):
         weights: checkpoints that the parameters choose.
         weights_from: the value of ``--weights``.
         substitute_for: the checkpoint that the parameters' own stands in for, or None.
+        substitute_why: the reason of that, or None.
         oracle: whether its prompts were taken from the target masks.
         asked: whether the user named it.
         unavailable: why it cannot run here, or None.
@@ -75,6 +76,7 @@ class Configuration(Record):
     weights: tuple[WeightsRecord, ...] = ()
     weights_from: str | None = None
     substitute_for: str | None = None
+    substitute_why: str | None = None
     oracle: bool = False
     asked: bool = True
     unavailable: str | None = None
@@ -84,8 +86,9 @@ class Configuration(Record):
         if timing is None or not timing.loaded.weights:
             return self
         ran = timing.loaded
-        substitute_for = ran.substitute_for or self.substitute_for
-        return self.model_copy(update={"weights": ran.weights, "substitute_for": substitute_for})
+        told = ran if ran.substitute_for else self
+        return self.model_copy(update={"weights": ran.weights, "substitute_for": told.substitute_for,
+                                       "substitute_why": told.substitute_why})  # fmt: skip
 
 
 class DatasetRecord(Record):
@@ -137,6 +140,7 @@ class Loaded(Record):
     Attributes:
         weights: with the revision found.
         substitute_for: the checkpoint that they stand in for, or None.
+        substitute_why: the reason of that, or None.
         dtype: of the arithmetic, or None where there is no network.
         size_mb: of the files of the weights, in 10**6 bytes; None where there are none.
         stamps: repository → what tells quickly whether its files are still those that were loaded.
@@ -144,6 +148,7 @@ class Loaded(Record):
 
     weights: tuple[WeightsRecord, ...] = ()
     substitute_for: str | None = None
+    substitute_why: str | None = None
     dtype: str | None = None
     size_mb: float | None = None
     stamps: dict[str, str] = Field(default_factory=dict)

@@ -106,7 +106,7 @@ def _caption(manifest: RunManifest, rows: Sequence[Row]) -> str:
     lines += [
         f"{escape(row.label)}: {row.errors} of {row.n} images failed and count as 0" for row in rows if row.errors
     ]
-    lines += [_of_flag(flag, manifest) for flag in sorted({flag for row in rows for flag in row.flags})]
+    lines += [_of_flag(flag, manifest, rows) for flag in sorted({flag for row in rows for flag in row.flags})]
     lines.append("bound. = boundary IoU, miss = no overlap at all, MB = peak of the process; more with --json")
     lines += _own_cost(rows)
     environment = manifest.environment
@@ -123,10 +123,13 @@ def _own_cost(rows: Sequence[Row]) -> list[str]:
     return [f"measuring: clocks {max(shares):.2%} of a call at most, parent process {max(parents):.2%} of a core"]
 
 
-def _of_flag(flag: str, manifest: RunManifest) -> str:
-    """What a flag means; a pipeline may raise one of its own, which then stands for itself."""
+def _of_flag(flag: str, manifest: RunManifest, rows: Sequence[Row]) -> str:
+    """What a flag means, and of which rows it is said unless of all; one of a pipeline's own stands for itself."""
     name, _, value = flag.partition(":")
-    return FLAGS[name].format(groups=manifest.dataset.n_groups, value=value) if name in FLAGS else escape(flag)
+    said = FLAGS[name].format(groups=manifest.dataset.n_groups, value=value) if name in FLAGS else escape(flag)
+    ran = [row for row in rows if row.status == "ok"]
+    raised = [escape(row.label) for row in rows if flag in row.flags]
+    return said if len(raised) == len(ran) else f"{', '.join(raised)}: {said}"
 
 
 FLAGS = {
@@ -142,13 +145,16 @@ FLAGS = {
     "timed_while_scored": "too few calls were made for their time alone: those of the scored pass count too",
     "soft_maps_capped": "soft maps are not kept of every image: --soft-maps-mb has no more room",
     "resumed": "resumed: times are of the last process alone",
-    "oom_backoff": "memory ended: batches of {value} at most",
+    "oom_backoff": "memory ended: {value} at once at most",
     "engine": "engine: {value}",
     "random": "the architecture of {value} stands for the family",
     "batch_fixed": "its file takes batches of {value} alone",
+    "text_unknown": "a text has letters or signs that the network's vocabulary lacks",
     "text_truncated": "a text is longer than the network reads, and was cut",
     "caption_chunks": "more labels than one caption holds: {value} passes of the detector",
     "compiled": "compiled by torch",
+    "non_commercial": "the weights may not be used commercially",
+    "licence_unclear": "whether the weights may be used commercially is not clear: read their licence",
     "random_boxes": "a detector with random weights fills max_candidates: real pictures have fewer boxes to decode",
     "random_weights": "random weights: speed and memory are real, quality is not measured",
     "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",

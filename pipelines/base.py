@@ -13,6 +13,7 @@ import numpy as np
 
 from pipelines import device as devices
 from pipelines.errors import ContractError, ParameterError, PromptError
+from pipelines.finite import check_evidence
 from pipelines.params import Params as BaseParams
 from pipelines.params import first_step
 from pipelines.stages import StageCache, StageClock
@@ -39,7 +40,7 @@ class Pipeline(ABC):
         locate_s: seconds that finding, fetching and hashing the weights took before that; not part of `load_s`.
         loaded: the weights that `_load` brought in, with the revision found; empty where there are none.
         dtype: of the network's arithmetic, such as "float32"; None where there is no network.
-        flags: what a reader of its figures has to know, such as "oom_backoff:2"; `_load` and `_infer` add to it.
+        flags: what a reader of its figures has to know, such as "oom_backoff:2 images"; `_load` and `_infer` add to it.
     """
 
     info: ClassVar[PipelineInfo]
@@ -92,7 +93,8 @@ class Pipeline(ABC):
         Raises:
             PromptError: a prompt of a kind that this pipeline cannot use.
             ParameterError: a "load" field differs from what is loaded.
-            ContractError: a wrong argument, or a subclass that returned something wrong.
+            ContractError: a wrong argument, a subclass that returned something wrong, or a network whose numbers are
+                not finite.
         """
         self.load()
         chosen = self._for_call(params)
@@ -103,6 +105,8 @@ class Pipeline(ABC):
         for image, evidence in zip(images, found, strict=True):
             if evidence.size != image.shape[:2]:
                 raise _broken(self, f"evidence of size {image.shape[:2]}", evidence.size)
+            if self.dtype is not None:
+                check_evidence(evidence)
         return found
 
     def decide(self, evidence: Evidence, params: BaseParams | None = None) -> Prediction:
@@ -207,9 +211,13 @@ def check_prompt(info: PipelineInfo, prompt: Prompt) -> None:
     """
     if info.prompts and not info.prompts & prompt.kinds:
         kinds = " or ".join(sorted(info.prompts))
-        raise PromptError(
-            f"{info.name} needs a {kinds} prompt and the sample has none.", "Give one with --prompt or in the dataset."
-        )
+        raise PromptError(f"{info.name} needs a {kinds} prompt and the sample has none.", _where_from(info))
+
+
+def _where_from(info: PipelineInfo) -> str:
+    if "text" in info.prompts:
+        return "Give one with --prompt or in the dataset."
+    return "Give points or boxes in the dataset's metadata, or masks, of which --prompt-from points takes them."
 
 
 def _broken(pipeline: Pipeline, expected: str, got: object) -> ContractError:

@@ -123,7 +123,7 @@ class ClipSeg(Pipeline):
         from pipelines.networks.batches import in_batches
 
         for start in range(0, len(views), at_once):
-            yield from in_batches(self._looked_at, views[start : start + at_once], self.flags)
+            yield from in_batches(self._looked_at, views[start : start + at_once], self.flags, "views")
 
     def _looked_at(self, views: Sequence[View]) -> list[torch.Tensor]:
         network = self._loaded_network()

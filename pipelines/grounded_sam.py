@@ -29,7 +29,7 @@ class GroundedSamParams(Params):
         help="What runs the networks; autodistill has its own two and reads neither of the next three "
              "fields.")  # fmt: skip
     detector: str = knob("grounding-dino-tiny", choices=DETECTORS, reads="load", group="network",
-        help="Published weights that find boxes.")  # fmt: skip
+        help="Published weights that find boxes; OWLv2 wants the thresholds of the preset owlv2.")  # fmt: skip
     segmenter: str = knob("sam2.1-hiera-tiny", choices=SEGMENTERS, reads="load", group="network",
         help="Published weights that make masks of boxes.")  # fmt: skip
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", reads="load", group="network",

@@ -22,12 +22,20 @@ def full_size(evidence: Evidence) -> npt.NDArray[np.float32]:
     Returns:
         Probabilities ``float32 (L, H, W)``.
     """
-    height, width = evidence.size
-    x0, y0, x1, y1 = evidence.window or (0, 0, evidence.soft.shape[2], evidence.soft.shape[1])
-    maps = np.asarray(evidence.soft[:, y0:y1, x0:x1], np.float32)
-    if maps.shape[1:] != (height, width):
-        maps = np.stack([cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in maps])
+    maps = np.asarray(evidence.soft, np.float32)
+    if evidence.canvas is not None:
+        maps = _bilinear(maps, evidence.canvas)
+    if evidence.window is not None:
+        x0, y0, x1, y1 = evidence.window
+        maps = maps[:, y0:y1, x0:x1]
+    maps = _bilinear(maps, evidence.size)
     return sigmoid(maps) if evidence.kind == "logit" else maps
+
+
+def _bilinear(maps: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    if maps.shape[1:] == size:
+        return maps
+    return np.stack([cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in maps])
 
 
 def sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

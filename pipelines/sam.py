@@ -129,7 +129,8 @@ class Sam(Pipeline):
         assert self._segmenter is not None, "infer loads first"
         points = [target.points for target in alike] if alike[0].points else None
         boxes = None if alike[0].box is None else [target.box for target in alike]
-        return self._segmenter.decode(embedding, points=points, boxes=boxes, ambiguous=boxes is None)
+        alone = boxes is None and points is not None and all(len(of) == 1 for of in points)
+        return self._segmenter.decode(embedding, points=points, boxes=boxes, ambiguous=alone)
 
     def _decide(self, evidence: Evidence, params: SamParams) -> Prediction:
         scores = evidence.scores[:, 0]

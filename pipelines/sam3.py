@@ -88,7 +88,7 @@ class Sam3(Pipeline):
             look = partial(self._found, seen, params.candidate_floor)
             parts: list[Found] = []
             for start in range(0, len(asked), MOST_CONCEPTS):
-                parts += in_batches(look, asked[start : start + MOST_CONCEPTS], self.flags)
+                parts += in_batches(look, asked[start : start + MOST_CONCEPTS], self.flags, "texts")
             found.append(self._evidence((image.shape[0], image.shape[1]), parts))
         return found
 

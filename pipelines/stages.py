@@ -39,9 +39,11 @@ class StageClock:
         """Add the time of the block to a stage."""
         self.synchronise()
         start = perf_counter()
-        yield
-        self.synchronise()
-        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
+        try:
+            yield
+        finally:  # also of a try that ended for want of memory, and is repeated with less
+            self.synchronise()
+            self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
 
 
 @dataclass(frozen=True)

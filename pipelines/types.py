@@ -192,7 +192,7 @@ class Weights:
         address: where the one file of a "url" source lies.
         checksum: "md5:..." or "sha256:..." of that file as its publisher states it, or None.
         revision: 40 hexadecimal digits, or None where none was resolved ("unpinned").
-        gated: whether a licence has to be accepted first.
+        gated: whether a licence has to be accepted first; None = unclear.
         commercial: whether commercial use is allowed; None = unclear, and shown as such.
         size_mb: of the files, in 10**6 bytes; None = not known.
         note: what a reader of the licence has to know beside its name.
@@ -206,7 +206,7 @@ class Weights:
     address: str = ""
     checksum: str | None = None
     revision: str | None = None
-    gated: bool = False
+    gated: bool | None = False
     commercial: bool | None = None
     size_mb: float | None = None
     note: str = ""

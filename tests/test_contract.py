@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,11 +33,34 @@ IMAGES = {
 }
 
 
-@pytest.fixture(scope="module", params=[*names(), "template"])
+ALL_BOXES = {"candidate_floor": 0.0, "box_threshold": 0.0, "text_threshold": 0.0, "max_candidates": 20}
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "grounded_sam, owlv2 and sam": ("grounded_sam", {"detector": "owlv2-base", "segmenter": "sam-vit-base"}),
+    "grounded_sam, mm-grounding-dino": ("grounded_sam", {"detector": "mm-grounding-dino-tiny", **ALL_BOXES}),
+    "rmbg, birefnet": ("rmbg", {"checkpoint": "birefnet", "engine": "torch", "size": 64}),
+    "rmbg, isnet": ("rmbg", {"checkpoint": "rmbg-1.4", "engine": "torch"}),
+    "rmbg, u2net": ("rmbg", {"checkpoint": "u2net", "engine": "torch"}),
+    "sam, vit": ("sam", {"checkpoint": "sam-vit-base"}),
+    "clipseg, tiles": ("clipseg", {"tile_size": 64}),
+}
+"""Other networks of the same pipelines."""
+
+OPEN = {"sam3": {"candidate_floor": 0.0, "score_threshold": 0.0}}
+"""Where tiny random networks find next to nothing otherwise."""
+
+
+@pytest.fixture(scope="module", params=[*names(), "template", *OTHERS])
 def pipeline(request: pytest.FixtureRequest, tiny_weights: Path) -> Iterator[Pipeline]:
     """Loaded through the code that loads real weights, from tiny random ones."""
-    with Brightness() if request.param == "template" else create(request.param, weights=tiny_weights) as made:
+    name, params = OTHERS.get(request.param, (request.param, OPEN.get(request.param, {})))
+    with Brightness() if name == "template" else create(name, weights=tiny_weights, params=params) as made:
         yield made
+
+
+def test_something_is_found_at_all(pipeline: Pipeline) -> None:
+    """Else the tests below would compare nothing with nothing."""
+    for kind in ("ordinary", "odd", "grey") if pipeline.loaded else ():
+        assert pipeline.predict([IMAGES[kind]], [TEXT])[0].foreground().any(), kind
 
 
 def same_evidence(one: Evidence, other: Evidence) -> bool:
@@ -44,7 +68,8 @@ def same_evidence(one: Evidence, other: Evidence) -> bool:
     one, other = one.to_host(), other.to_host()
     assert (one.size, one.kind, one.canvas, one.window) == (other.size, other.kind, other.canvas, other.window)
     pairs = [
-        (getattr(one, name), getattr(other, name)) for name in ("soft", "boxes", "scores", "mask_maps", "presence")
+        (getattr(one, name), getattr(other, name))
+        for name in ("soft", "boxes", "scores", "box_scores", "prompt_index", "mask_maps", "presence")
     ]
     return all(np.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in pairs if a is not None or b is not None)
 

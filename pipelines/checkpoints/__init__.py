@@ -35,7 +35,7 @@ class Checkpoint:
 
 
 def hub(name: str, repository: str, licence: str, *, files: tuple[str, ...] = MODEL, commercial: bool | None = True,
-        gated: bool = False, size_mb: float | None = None, parameters_m: float | None = None, note: str = "",
+        gated: bool | None = False, size_mb: float | None = None, parameters_m: float | None = None, note: str = "",
         substitute: str = "", **settings: Any) -> Checkpoint:  # fmt: skip
     """A checkpoint in a repository of the Hugging Face hub; what is not said of it goes to its settings."""
     weights = Weights("hub", repository, licence, files, commercial=commercial, gated=gated, size_mb=size_mb, note=note,

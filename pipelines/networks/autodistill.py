@@ -20,6 +20,7 @@ from torchvision.transforms.functional import normalize, resize, to_tensor
 
 from pipelines import weights
 from pipelines.checkpoints.autodistill import DETECTOR, SEGMENTER, TEXT
+from pipelines.finite import check_finite
 from pipelines.networks.autodistill_files import find
 from pipelines.networks.autodistill_library import module, quiet
 from pipelines.networks.autodistill_networks import detector, predictor
@@ -127,6 +128,7 @@ class AutodistillEngine:
         with quiet():
             seen = self.detector(pixels, captions=[caption])
         scores = seen["pred_logits"][0].sigmoid().amax(dim=1).cpu()
+        check_finite(scores, seen["pred_boxes"])
         kept = scores > floor
         height, width = size
         centre, extent = (seen["pred_boxes"][0].cpu()[kept] * torch.tensor([width, height] * 2)).split(2, dim=1)

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 from pipelines.checkpoints.autodistill import DETECTOR
 from pipelines.networks.autodistill_files import load_state
 from pipelines.networks.autodistill_library import module, quiet
-from pipelines.networks.pretrained import SEED, damaged
+from pipelines.networks.pretrained import SEED, load_config, load_tokenizer
 from pipelines.weights import Located
 
 INFERENCE = {"use_checkpoint": False, "use_transformer_ckpt": False}
@@ -84,12 +84,7 @@ def _text_side(tokenizer: Any, bert: Any) -> Iterator[None]:
 
 
 def _tokenizer(text: Located) -> Any:
-    if text.random:
-        return spelling()
-    try:
-        return BertTokenizer.from_pretrained(str(text.folder), local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(text, f"its tokenizer ({error})") from error
+    return spelling() if text.random else load_tokenizer(BertTokenizer, text)
 
 
 def spelling(words: Iterable[str] = ()) -> Any:
@@ -105,11 +100,7 @@ def spelling(words: Iterable[str] = ()) -> Any:
 
 def _bert(text: Located) -> Any:
     """The text encoder, its weights to come from the detector's checkpoint, with what transformers 5 took from it."""
-    try:
-        config = BertConfig() if text.random else BertConfig.from_pretrained(str(text.folder), local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise damaged(text, f"its configuration ({error})") from error
-    network = BertModel(config)
+    network = BertModel(BertConfig() if text.random else load_config(BertConfig, text))
     for name, method in (
         ("get_extended_attention_mask", partial(_additive, network)),
         ("invert_attention_mask", partial(_additive, network)),

@@ -6,7 +6,6 @@ published weights: github.com/ZhengPeng7/BiRefNet.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,8 @@ from torch import nn
 
 from pipelines.errors import ContractError
 from pipelines.networks.birefnet_decoder import GRADIENT, Block, Decoder, PatchOrder, resized, resized_like
-from pipelines.networks.pretrained import SEED, check_keys, damaged
+from pipelines.networks.configurations import CONFIG, damaged, read_object
+from pipelines.networks.pretrained import SEED, check_keys
 from pipelines.networks.swin import SIZES, Swin, SwinSize
 from pipelines.weights import Located
 
@@ -108,19 +108,14 @@ def size_of(located: Located, settings: Mapping[str, Any]) -> BiRefNetSize:
     """The sizes: those of the checkpoint's settings, unless "sizes" of the ``config.json`` beside the weights says
     otherwise, as no published one does."""
     order: PatchOrder = settings.get("patch_order", "colour")
-    own = {} if located.random else _config(located).get("sizes", {})
+    own = {} if located.random else read_object(located, CONFIG).get("sizes", {})
     if not own:
         return BiRefNetSize(SIZES[settings["backbone"]], order=order)
-    backbone = SwinSize(own["embed_dim"], tuple(own["depths"]), tuple(own["num_heads"]), own["window_size"])
-    return BiRefNetSize(backbone, own["width"], own["branch"], order)
-
-
-def _config(located: Located) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads(located.file("config.json").read_text("utf-8"))
-    except ValueError as error:
-        raise damaged(located, "config.json is not JSON") from error
-    return config
+        backbone = SwinSize(own["embed_dim"], tuple(own["depths"]), tuple(own["num_heads"]), own["window_size"])
+        return BiRefNetSize(backbone, own["width"], own["branch"], order)
+    except (KeyError, TypeError) as error:
+        raise damaged(located, f"{CONFIG} does not say its sizes ({error!r})") from error
 
 
 def _random(size: BiRefNetSize) -> BiRefNet:
@@ -138,13 +133,21 @@ def _from_file(located: Located, size: BiRefNetSize) -> BiRefNet:
         state = load_file(located.file("model.safetensors"))
     except (OSError, SafetensorError) as error:
         raise damaged(located, str(error)) from error
-    with torch.device("meta"):
-        network = BiRefNet(size)
+    network = _empty(located, size)
     _check(located, {name: tuple(tensor.shape) for name, tensor in state.items()}, network, size)
     for name in training_only(size):
         state.pop(name, None)
     network.load_state_dict(state, strict=True, assign=True)
     return network
+
+
+def _empty(located: Located, size: BiRefNetSize) -> BiRefNet:
+    """The network with no memory for its weights."""
+    try:
+        with torch.device("meta"):
+            return BiRefNet(size)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:  # as torch takes odd sizes
+        raise damaged(located, f"no network has the sizes of its {CONFIG} ({error})") from error
 
 
 def _check(located: Located, held: Shapes, network: BiRefNet, size: BiRefNetSize) -> None:

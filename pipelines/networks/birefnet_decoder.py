@@ -6,6 +6,7 @@ deformable convolution: Zhu et al., Deformable ConvNets v2, 2019, arXiv 1811.111
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -193,5 +194,7 @@ class DeformableConv(nn.Module):
         offset = self.offset_conv(maps).float()
         share = 2 * torch.sigmoid(self.modulator_conv(maps)).float()
         weight = self.regular_conv.weight.float()
-        seen: torch.Tensor = deform_conv2d(maps.float(), offset, weight, padding=self.pad, mask=share)
-        return seen.to(maps.dtype)
+        lost = offset.isnan()  # an offset that is no number would be read as an address, and end the process
+        seen: torch.Tensor = deform_conv2d(maps.float(), offset.masked_fill(lost, 0), weight, padding=self.pad,
+                                           mask=share)  # fmt: skip
+        return seen.masked_fill(lost.any(dim=1, keepdim=True), math.nan).to(maps.dtype)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from transformers import AutoTokenizer
 
-from pipelines.networks.pretrained import damaged
+from pipelines.errors import PromptError
+from pipelines.networks.pretrained import load_tokenizer
 from pipelines.weights import Located
 
 MOST_TOKENS = 256
-START, END, DOT = 101, 102, 1012
+UNKNOWN, START, END, DOT = 100, 101, 102, 1012
 """Of BERT's uncased vocabulary. The network has these ids in its code: what lies between two dots sees itself alone."""
 
 FREE, WORDS = 2000, 28000
@@ -45,10 +46,7 @@ def speller(located: Located) -> Spell:
     """
     if located.random:
         return _stand_in
-    try:
-        made = AutoTokenizer.from_pretrained(str(located.folder), local_files_only=True)
-    except Exception as error:  # the library's compiled part raises nothing more special
-        raise damaged(located, f"its tokenizer ({error})") from error
+    made = load_tokenizer(AutoTokenizer, located)
     return lambda text: list(made(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
@@ -60,9 +58,16 @@ def captions(texts: Sequence[str], spell: Spell, flags: set[str]) -> list[Captio
             two, is read as a space.
         spell: words → ids.
         flags: "text_truncated" is added where a label alone is too long and cut, "caption_chunks:N" where one caption
-            does not do.
+            does not do, "text_unknown" where the vocabulary lacks a word.
+
+    Raises:
+        PromptError: a label of dots and question marks alone, of which nothing is left to look for.
     """
     spelled = [spell(_plain(text)) for text in texts]
+    if not all(spelled):
+        raise PromptError(f"The label {texts[spelled.index([])]!r} has no word.", "Give it a letter or a digit.")
+    if any(UNKNOWN in ids for ids in spelled):
+        flags.add("text_unknown")
     if any(len(ids) > MOST_TOKENS - 3 for ids in spelled):
         flags.add("text_truncated")
     cut = [ids[: MOST_TOKENS - 3] for ids in spelled]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from transformers import CLIPTokenizer
 
-from pipelines.networks.pretrained import damaged
+from pipelines.networks.pretrained import load_tokenizer
 from pipelines.weights import Located
 
 MOST_TOKENS = 77
@@ -45,10 +45,7 @@ def tokenizer(located: Located) -> Tokenize:
 
 
 def _from_files(located: Located) -> Tokenize:
-    try:
-        made = CLIPTokenizer.from_pretrained(str(located.folder), local_files_only=True)
-    except Exception as error:  # the library's compiled part raises nothing more special
-        raise damaged(located, f"its tokenizer ({error})") from error
+    made = load_tokenizer(CLIPTokenizer, located)
 
     def tokenize(texts: tuple[str, ...]) -> Tokens:
         whole = made(list(texts), verbose=False)["input_ids"]

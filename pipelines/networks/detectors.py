@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipelines.finite import check_finite
 from pipelines.networks.batches import in_batches
 from pipelines.types import Image
 
@@ -63,24 +64,26 @@ class Detector(ABC):
             texts: the labels.
             flags: what a reader of the figures has to know is added.
         """
+        return in_batches(lambda some: self._detect(some, texts, flags), images, flags)
+
+    def _detect(self, images: Sequence[Image], texts: Sequence[str], flags: set[str]) -> list[Found]:
         prepared = [self.pixels(image) for image in images]
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, pixels in enumerate(prepared):
             groups.setdefault(tuple(pixels.shape), []).append(index)
         found: dict[int, Found] = {}
         for group in groups.values():
-            answers = in_batches(lambda some: self._answers(some, images, prepared, texts, flags), group, flags)
-            found.update(zip(group, answers, strict=True))
+            sizes = tuple((images[index].shape[0], images[index].shape[1]) for index in group)
+            batch = Batch(torch.stack([prepared[index] for index in group]), sizes)
+            found.update(zip(group, self._answers(batch, texts, flags), strict=True))
         return [found[index] for index in range(len(images))]
 
-    def _answers(
-        self, group: Sequence[int], images: Sequence[Image], prepared: Sequence[torch.Tensor], texts: Sequence[str],
-        flags: set[str],
-    ) -> list[Found]:  # fmt: skip
-        pixels = torch.stack([prepared[index] for index in group])
-        batch = Batch(pixels, tuple((images[index].shape[0], images[index].shape[1]) for index in group))
+    def _answers(self, batch: Batch, texts: Sequence[str], flags: set[str]) -> list[Found]:
         with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self.answers(batch, texts, flags)
+            answers = self.answers(batch, texts, flags)
+        for answer in answers:  # before a floor cuts them: what is no number would be below every floor
+            check_finite(*answer)
+        return answers
 
     def pixels(self, image: Image) -> torch.Tensor:
         """``(3, h, w)`` on the device, as the checkpoint's own processor makes it."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
+from torch.nn.functional import interpolate
 from transformers import CLIPTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessor
 
 from pipelines.checkpoints import Checkpoint
 from pipelines.networks.detectors import Batch, Detector, Found, corners
-from pipelines.networks.pretrained import damaged, load_network, load_processor
+from pipelines.networks.pretrained import load_network, load_processor, load_tokenizer
+from pipelines.types import Image
 from pipelines.weights import Located
 
 TOKENS = 16
@@ -41,6 +46,25 @@ class Owl(Detector):
         made.tokenize = _stand_in if located.random else _from_files(located)
         return made
 
+    def pixels(self, image: Image) -> torch.Tensor:
+        """``(3, h, w)`` on the device: what the checkpoint's processor makes.
+
+        Its own blur, in both directions at once, takes minutes where a picture is much larger than the input.
+        """
+        side, size = max(image.shape[:2]), (self.processor.size["height"], self.processor.size["width"])
+        square = np.zeros((side, side, 3), np.float32)
+        np.multiply(image, self.processor.rescale_factor, out=square[: image.shape[0], : image.shape[1]],
+                    dtype=np.float32)  # fmt: skip
+        sigmas = [(side / wanted - 1) / 2 for wanted in size]
+        if min(sigmas) > 0:
+            kernel_y, kernel_x = (2 * math.ceil(3 * sigma) + 1 for sigma in sigmas)
+            square = cv2.GaussianBlur(square, (kernel_x, kernel_y), sigmaX=sigmas[1], sigmaY=sigmas[0],
+                                      borderType=cv2.BORDER_REFLECT_101)  # fmt: skip
+        values = torch.from_numpy(square).permute(2, 0, 1)[None]
+        made = interpolate(values, size, mode="bilinear", align_corners=False)[0]
+        mean, std = (torch.tensor(of)[:, None, None] for of in (self.processor.image_mean, self.processor.image_std))
+        return ((made - mean) / std).to(self.device)
+
     def answers(self, batch: Batch, texts: Sequence[str], flags: set[str]) -> list[Found]:
         """One pass for all texts; a box is as sure as its best text."""
         ids, attention, truncated = self.tokenize(texts)
@@ -57,10 +81,7 @@ class Owl(Detector):
 
 
 def _from_files(located: Located) -> Tokenize:
-    try:
-        made = CLIPTokenizer.from_pretrained(str(located.folder), local_files_only=True)
-    except Exception as error:  # the library's compiled part raises nothing more special
-        raise damaged(located, f"its tokenizer ({error})") from error
+    made = load_tokenizer(CLIPTokenizer, located)
 
     def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, bool]:
         whole = made(list(texts), verbose=False)["input_ids"]

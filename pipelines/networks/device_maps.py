@@ -64,14 +64,14 @@ def cut_on_device(evidence: Evidence, threshold: float) -> Cut:
     for start in range(0, len(evidence.soft), at_once):
         maps = full_size_on_device(evidence, slice(start, start + at_once))
         above = maps >= threshold
-        counts.append(above.sum(dim=(1, 2)))
-        sums.append(maps.mul_(above).sum(dim=(1, 2), dtype=torch.float64))
-        masks.append(above)
-    count = torch.cat(counts).cpu()
+        count = above.sum(dim=(1, 2))
+        sums.append(maps.mul_(above).sum(dim=(1, 2), dtype=torch.float64).cpu())
+        counts.append(count.cpu())
+        masks.append(above[count > 0].cpu())  # those of further labels wait in host memory
+    count = torch.cat(counts)
     labels = count.nonzero()[:, 0]
-    scores = (torch.cat(sums).cpu() / count)[labels]
-    found = torch.cat(masks)[labels.to(masks[0].device)].cpu()
-    return Cut(found.numpy(), scores.float().numpy(), labels.numpy())
+    scores = (torch.cat(sums) / count)[labels]
+    return Cut(torch.cat(masks).numpy(), scores.float().numpy(), labels.numpy())
 
 
 def _bilinear(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

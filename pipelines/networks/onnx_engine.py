@@ -65,8 +65,15 @@ class OnnxNetwork:
         pixels = pixels.to(self.dtype).contiguous()
         found = torch.empty((len(pixels), 1, *pixels.shape[2:]), dtype=self._found_dtype, device=pixels.device)
         step = self.batch or len(pixels)
-        for start in range(0, len(pixels), step):
+        whole = len(pixels) - len(pixels) % step
+        for start in range(0, whole, step):
             self._run(pixels[start : start + step], found[start : start + step])
+        if whole < len(pixels):  # a file that fixes its batch takes no less: zeros fill the last one up
+            rest = len(pixels) - whole
+            filled, of_filled = pixels.new_zeros(step, *pixels.shape[1:]), found.new_empty(step, *found.shape[1:])
+            filled[:rest] = pixels[whole:]
+            self._run(filled, of_filled)
+            found[whole:] = of_filled[:rest]
         return found
 
     def _run(self, pixels: torch.Tensor, found: torch.Tensor) -> None:

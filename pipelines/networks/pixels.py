@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import torch
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
-from pipelines.networks.pretrained import damaged
+from pipelines.networks.configurations import damaged, read_object
 from pipelines.types import Image
 from pipelines.weights import Located
 
@@ -54,17 +52,15 @@ def preprocessing(located: Located, settings: Mapping[str, Any]) -> Preprocessin
     """
     if located.random:
         return Preprocessing(**settings)
-    path = located.file("preprocessor_config.json")
+    name = "preprocessor_config.json"
+    told = read_object(located, name)
     try:
-        return _read(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(
-            located, f"{path.name} does not say how to stretch and normalise a picture ({error!r})"
-        ) from error
+        return _read(told)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise damaged(located, f"{name} does not say how to stretch and normalise a picture ({error!r})") from error
 
 
-def _read(path: Path) -> Preprocessing:
-    told = json.loads(path.read_text(encoding="utf-8"))
+def _read(told: Mapping[str, Any]) -> Preprocessing:
     if not all(told.get(step, True) for step in ("do_resize", "do_rescale", "do_normalize")):
         raise ValueError("one of its steps is switched off")
     size = (int(told["size"]["height"]), int(told["size"]["width"]))

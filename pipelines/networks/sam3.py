@@ -15,9 +15,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
 
 from pipelines.checkpoints import Checkpoint
+from pipelines.finite import check_finite
 from pipelines.networks.pixels import to_batch
 from pipelines.networks.pretrained import load_network
 from pipelines.networks.sam3_text import tokenizer
+from pipelines.networks.segmenters import own
 from pipelines.networks.segmenters_framing import stretching
 from pipelines.types import Image
 from pipelines.weights import Located
@@ -37,8 +39,8 @@ class Seen:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the features."""
-        return sum(level.nbytes for level in self.features)
+        """Memory of both; positions that a batch shares count for each image."""
+        return sum(level.nbytes for level in (*self.features, *self.positions))
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Sam3Network:
         told = self.network.get_vision_features(pixels)
         levels, positions = told.fpn_hidden_states, told.fpn_position_encoding
         return [
-            Seen(tuple(level[i : i + 1] for level in levels), tuple(_of(position, i) for position in positions))
+            Seen(tuple(own(level, i) for level in levels), tuple(own(position, i) for position in positions))
             for i in range(len(pixels))
         ]
 
@@ -142,9 +144,6 @@ class Sam3Network:
 
 def _above(told: Any, i: int, floor: float) -> Found:
     scores, presence = told.pred_logits[i].float().sigmoid(), told.presence_logits[i, 0].float().sigmoid()
+    check_finite(scores, presence)  # one that is no number would be below every floor
     keep = scores * presence > floor
     return Found(told.pred_masks[i][keep].float(), told.pred_boxes[i][keep].float(), scores[keep], presence)
-
-
-def _of(position: torch.Tensor, i: int) -> torch.Tensor:
-    return position[i : i + 1] if len(position) > 1 else position

@@ -121,9 +121,7 @@ class Segmenter:
         """One pass of the image encoder over the batch."""
         found = self.network.get_image_embeddings(inputs.pixels)
         levels = [found] if isinstance(found, torch.Tensor) else found
-        return [
-            self._embedding(size, tuple(level[i : i + 1] for level in levels)) for i, size in enumerate(inputs.sizes)
-        ]
+        return [self._embedding(size, tuple(own(level, i) for level in levels)) for i, size in enumerate(inputs.sizes)]
 
     def embed(self, images: Sequence[Image]) -> list[Embedding]:
         """`preprocess`, then `encode`."""
@@ -160,7 +158,7 @@ class Segmenter:
         """
         boxes = None if box is None else self._tensor(box).reshape(1, 4)
         return self.decode(embedding, points=self._tensor(points).reshape(1, -1, 3), boxes=boxes,
-                           ambiguous=box is None)  # fmt: skip
+                           ambiguous=box is None and len(points) == 1)  # fmt: skip
 
     @torch.inference_mode()
     def decode(self, embedding: Embedding, *, points: Any = None, boxes: Any = None, ambiguous: bool) -> Decoded:
@@ -187,7 +185,7 @@ class Segmenter:
 
         most = MOST_OBJECTS[self.device.type]
         slices = (range(start, min(start + most, n)) for start in range(0, n, most))
-        parts = [part for one in slices for part in in_batches(run, one, self.flags)]
+        parts = [part for one in slices for part in in_batches(run, one, self.flags, "boxes")]
         return torch.stack([logits for logits, _ in parts]), torch.stack([iou for _, iou in parts])
 
     def _nothing(self) -> Decoded:
@@ -225,6 +223,11 @@ class Segmenter:
 
     def _tensor(self, values: Any) -> torch.Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
+
+def own(batch: torch.Tensor, i: int) -> torch.Tensor:
+    """One of a batch ``(1, ...)``, in memory of its own: else one that is remembered holds all of them."""
+    return batch if len(batch) == 1 else batch[i : i + 1].clone()
 
 
 def _best(logits: torch.Tensor, ious: torch.Tensor) -> Decoded:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from pipelines.networks.configurations import damaged, read_object
 from pipelines.networks.pixels import INTERPOLATIONS, RESCALE, Preprocessing, preprocessing, to_batch
-from pipelines.networks.pretrained import damaged
 from pipelines.types import Image
 from pipelines.weights import Located
 
@@ -86,9 +85,10 @@ def stretching(located: Located, settings: Mapping[str, Any]) -> Preprocessing:
 
 
 def _from_file(located: Located, name: str, read: Callable[[Mapping[str, Any]], Preprocessing]) -> Preprocessing:
+    told = read_object(located, name)
     try:
-        return read(json.loads(located.file(name).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return read(told)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise damaged(located, f"{name} does not say how to prepare a picture ({error!r})") from error
 
 

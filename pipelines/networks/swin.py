@@ -7,7 +7,7 @@ arXiv 2103.14030.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -128,6 +128,7 @@ class Block(nn.Module):
     def __init__(self, width: int, heads: int, window: int, shift: int) -> None:
         super().__init__()
         self.window, self.shift = window, shift
+        self.kept: tuple[tuple[Any, ...], torch.Tensor] | None = None
         self.norm1 = nn.LayerNorm(width)
         self.attn = WindowAttention(width, heads, window)
         self.norm2 = nn.LayerNorm(width)
@@ -146,12 +147,19 @@ class Block(nn.Module):
         mask = None
         if self.shift:
             tokens = tokens.roll((-self.shift, -self.shift), (1, 2))
-            mask = shifted_mask(rows, columns, self.window, self.shift, tokens.device, tokens.dtype)
+            mask = self._mask(rows, columns, tokens)
         windows = self.attn(to_windows(tokens, self.window), mask)
         tokens = from_windows(windows, self.window, rows, columns)
         if self.shift:
             tokens = tokens.roll((self.shift, self.shift), (1, 2))
         return tokens[:, :height, :width]
+
+    def _mask(self, rows: int, columns: int, tokens: torch.Tensor) -> torch.Tensor:
+        """That of the last size is kept, since pictures come to one size; it goes when the network goes."""
+        key = (rows, columns, tokens.device, tokens.dtype)
+        if self.kept is None or self.kept[0] != key:
+            self.kept = key, shifted_mask(rows, columns, self.window, self.shift, tokens.device, tokens.dtype)
+        return self.kept[1]
 
 
 class Mlp(nn.Module):
@@ -216,14 +224,13 @@ def from_windows(windows: torch.Tensor, window: int, height: int, width: int) ->
     return cut.transpose(2, 3).reshape(images, height, width, channels)
 
 
-@lru_cache(maxsize=16)
 def shifted_mask(
     height: int, width: int, window: int, shift: int, device: torch.device, dtype: torch.dtype
 ) -> torch.Tensor:
     """What keeps tokens apart that a shift brought into one window from opposite edges of the image.
 
     Returns:
-        ``(W, 1, T, T)``, 0 or -inf, to be added before the softmax; it is shared, so it must not be changed.
+        ``(W, 1, T, T)``, 0 or -inf, to be added before the softmax.
     """
     parts = strips(height, window, shift)[:, None] * 3 + strips(width, window, shift)[None]
     inside = to_windows(parts[None, ..., None], window)[0, :, :, 0]

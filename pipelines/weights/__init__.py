@@ -15,8 +15,10 @@ from pipelines.types import Weights
 from pipelines.weights import address, hub
 from pipelines.weights.formats import PICKLES, WEIGHT_SUFFIXES, check_file, check_names, gather, pickled
 from pipelines.weights.formats import damaged as damaged_file
-from pipelines.weights.lockfile import LockedRepository, check_locked, locked
-from pipelines.weights.refusals import fetch_it
+from pipelines.weights.lockfile import LockedRepository, check_lock, check_locked, locked
+from pipelines.weights.refusals import DamagedWeightsError, fetch_it, put_it
+
+__all__ = ["RANDOM", "DamagedWeightsError", "Located", "check_lock", "locate", "missing", "stamp"]
 
 RANDOM = "random"
 MANY = 1000
@@ -65,8 +67,8 @@ def locate(weights: Weights, where: Path | str | None) -> Located:
         Where its files are; each is whole, of a format that runs no code, and what the lock says, if there is one.
 
     Raises:
-        UnavailableError: it is missing, gated, damaged, of a forbidden format or not what the lock says; the message
-            says what to do.
+        DamagedWeightsError: it is there, and damaged or not what the lock, the hub or its publisher says.
+        UnavailableError: it is missing, gated, out of reach or of a forbidden format; the message says what to do.
         UsageError: the lock is broken.
     """
     if _is_random(where):
@@ -84,32 +86,39 @@ def locate(weights: Weights, where: Path | str | None) -> Located:
 def missing(weights: Weights, where: Path | str | None) -> UnavailableError | None:
     """What `locate` would raise, as far as can be told at once, with no network and no hashing; else None.
 
-    Pickles are not judged here: the one engine that reads its own looks for them itself.
+    A `DamagedWeightsError` says that they are there and of no use, any other that they cannot be had. Pickles are not
+    judged here: the one engine that reads its own looks for them itself.
 
     Raises:
         UsageError: the lock is broken.
     """
     if _is_random(where) or (weights.files[:1] and weights.files[0].endswith(PICKLES)):
         return None
-    if where is not None:
-        return _lacking(weights, Path(where))
-    if not hub.offline():
-        return None
-    return None if _kept(weights) else _offline(weights)
+    try:
+        if where is not None:
+            return _lacking(weights, Path(where))
+        there = _kept(weights) is not None
+    except DamagedWeightsError as error:
+        return error
+    return None if there or not hub.offline() else _offline(weights)
 
 
 def stamp(weights: Weights, where: Path | str | None) -> str | None:
     """Which files would be loaded now, quickly told by their commit, sizes and times; None where there are none.
 
-    Two stamps that differ mean that the weights may; equal ones, that nobody touched them.
+    Two stamps that differ mean that the weights may; equal ones, that nobody touched them. What is damaged would not
+    be loaded.
     """
     if _is_random(where):
         return None
-    folder = Path(where) / weights.repository if where is not None else _kept(weights)
-    names, lacking = gather(folder, weights.files) if folder else ([], ["all"])
-    if folder is None or lacking:
+    try:
+        folder = Path(where) / weights.repository if where is not None else _kept(weights)
+        names, lacking = gather(folder, weights.files) if folder else ([], ["all"])
+        if folder is None or lacking:
+            return None
+        states = [(name, (folder / name).stat()) for name in sorted(names)]
+    except (DamagedWeightsError, FileNotFoundError):  # the latter where somebody is just replacing them
         return None
-    states = ((name, (folder / name).stat()) for name in sorted(names))
     told = [folder.name, *((name, state.st_size, state.st_mtime_ns) for name, state in states)]
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -198,20 +207,14 @@ def _lacking(weights: Weights, root: Path) -> UnavailableError | None:
     folder = root / weights.repository
     if not folder.is_dir():
         return UnavailableError(f"{weights.repository} is not in {root}: there is no folder {folder}.",
-                                f"{_hint(weights.repository, root)}{_put(weights, folder)}")  # fmt: skip
+                                f"{_hint(weights.repository, root)}{put_it(weights, folder)}")  # fmt: skip
     lacking = gather(folder, weights.files)[1]
     if not lacking:
         return None
     pickle = next((path.name for path in sorted(folder.iterdir()) if path.name.endswith(PICKLES)), None)
     if pickle and any(name.endswith(".safetensors") for name in lacking):
         return pickled(weights.repository, pickle)
-    return UnavailableError(f"{weights.repository} lacks {', '.join(lacking)} in {folder}.", _put(weights, folder))
-
-
-def _put(weights: Weights, folder: Path) -> str:
-    if weights.source == "url":
-        return f"Put the file of {weights.address} there."
-    return f"Put the files of {weights.page} there: `hf download {weights.repository} --local-dir {folder}`."
+    return UnavailableError(f"{weights.repository} lacks {', '.join(lacking)} in {folder}.", put_it(weights, folder))
 
 
 def _hint(repository: str, root: Path) -> str:

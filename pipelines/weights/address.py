@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weights.refusals import check_room, cut_off, retried, unreachable, unwritten
+from pipelines.weights.refusals import DamagedWeightsError, check_room, cut_off, retried, unreachable, unwritten
 
 VARIABLE = "SEGMENTATION_WORKBENCH_CACHE"
 SCHEMES = ("https",)
@@ -77,7 +77,7 @@ def check_sum(weights: Weights, path: Path) -> None:
     """Compare a file with the checksum that its publisher states, if there is one.
 
     Raises:
-        UnavailableError: it differs.
+        DamagedWeightsError: it differs.
     """
     if weights.checksum is None:
         return
@@ -85,7 +85,7 @@ def check_sum(weights: Weights, path: Path) -> None:
     with path.open("rb") as file:
         got = hashlib.file_digest(file, kind).hexdigest()
     if got != wanted.lower():
-        raise UnavailableError(
+        raise DamagedWeightsError(
             f"{weights.files[0]} of {weights.repository} is not what its publisher states: expected {kind} "
             f"{wanted[:12]}, got {got[:12]}.",
             f"Delete {weights.files[0]} in {cache_folder() / weights.repository} if it is there, and fetch it again.",
@@ -147,8 +147,9 @@ def _part(target: Path) -> Iterator[Path]:
 def _sweep(folder: Path) -> None:
     """Delete what processes that were killed left behind."""
     for part in folder.glob(".*.part"):
-        if time.time() - part.stat().st_mtime > ABANDONED_S:
-            part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has just put its own in place
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                part.unlink()
 
 
 def _settle(folder: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from pipelines.errors import UnavailableError
+from pipelines.weights.onnx_graph import OUTSIDE, onnx_problem
+from pipelines.weights.refusals import DamagedWeightsError
 
 WEIGHT_SUFFIXES = (".safetensors", ".onnx")
 SUFFIXES = (*WEIGHT_SUFFIXES, ".json", ".txt", ".model")
@@ -18,10 +20,9 @@ PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
 SHARDED = ".index.json"
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the safetensors library itself."""
-ONNX_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
-"""Numbers of the fields of ModelProto (onnx/onnx.proto of github.com/onnx/onnx)."""
 _CONVERT = "Convert it to safetensors on a machine that you can lose, or choose a revision or checkpoint that has them."
 _AGAIN = "Delete the file and fetch it again."
+_ONE_FILE = "Write it anew as one file: `onnx.save(onnx.load(PATH), PATH)` reads and keeps everything."
 
 
 def check_names(repository: str, names: Iterable[str]) -> None:
@@ -55,7 +56,7 @@ def shards(index: Path) -> list[str]:
         index: such as ``model.safetensors.index.json``.
 
     Raises:
-        UnavailableError: it is damaged, or names something else.
+        DamagedWeightsError: it is damaged, or names something else.
     """
     try:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
@@ -83,7 +84,7 @@ def gather(folder: Path, names: Iterable[str]) -> tuple[list[str], list[str]]:
         The names of the files as they lie there, and those that are lacking.
 
     Raises:
-        UnavailableError: an index of shards is damaged.
+        DamagedWeightsError: an index of shards is damaged.
     """
     found: list[str] = []
     for name in names:
@@ -101,30 +102,34 @@ def check_file(path: Path) -> None:
     """Check that a file of weights is what its name says and is whole; its numbers are not read. Others pass.
 
     Raises:
-        UnavailableError: a pickle, a Git LFS pointer, something else, or cut off.
+        DamagedWeightsError: a pickle, a Git LFS pointer, something else, cut off, or not all of it.
     """
     kind = path.suffix.lower()
     if kind not in WEIGHT_SUFFIXES:
         return
     with path.open("rb") as file:
-        problem = _safetensors_problem(file) if kind == ".safetensors" else _onnx_problem(file)
+        problem = _safetensors_problem(file) if kind == ".safetensors" else onnx_problem(file)
         if problem is None:
             return
         file.seek(0)
         raise _wrong(path, file.read(64), problem)
 
 
-def damaged(path: Path, why: str) -> UnavailableError:
+def damaged(path: Path, why: str) -> DamagedWeightsError:
     """The error for a file that is there and cannot be used."""
-    return UnavailableError(f"{path} is damaged: {why}.", _AGAIN)
+    return DamagedWeightsError(f"{path} is damaged: {why}.", _AGAIN)
 
 
-def _wrong(path: Path, start: bytes, problem: str) -> UnavailableError:
+def _wrong(path: Path, start: bytes, problem: str) -> DamagedWeightsError:
     if start.startswith(b"PK\x03\x04") or (start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05"):
-        return UnavailableError(f"{path} is a pickle under another name, which is refused: reading one can run code.",
-                                _CONVERT)  # fmt: skip
+        return DamagedWeightsError(
+            f"{path} is a pickle under another name, which is refused: reading one can run code.", _CONVERT
+        )
     if start.startswith(b"version https://git-lfs"):
-        return UnavailableError(f"{path} is a Git LFS pointer, not the file itself.", "Run `git lfs pull` there.")
+        return DamagedWeightsError(f"{path} is a Git LFS pointer, not the file itself.", "Run `git lfs pull` there.")
+    if problem == OUTSIDE:
+        return DamagedWeightsError(f"{path} keeps numbers of its network in other files, whose hashes nobody checks.",
+                                   _ONE_FILE)  # fmt: skip
     return damaged(path, problem)
 
 
@@ -153,34 +158,3 @@ def _end(tensor: dict[str, Any]) -> int:
     if not 0 <= begin <= end:
         raise ValueError("offsets run backwards")
     return end
-
-
-def _onnx_problem(file: BinaryIO) -> str | None:
-    """Walk over the outermost fields of the protobuf message: known ones, with a graph, up to the last byte."""
-    size, seen = _size(file), set()
-    try:
-        while file.tell() < size:
-            number, wire = divmod(_varint(file), 8)
-            if number not in ONNX_FIELDS or wire not in (0, 2):
-                return "it is no ONNX model"
-            value = _varint(file)
-            if wire == 2:
-                file.seek(value, os.SEEK_CUR)
-            seen.add(number)
-    except EOFError:
-        return "it is cut off"
-    if file.tell() != size:
-        return f"it should have {file.tell()} bytes and has {size}"
-    return None if 7 in seen else "it holds no graph"
-
-
-def _varint(file: BinaryIO) -> int:
-    value = 0
-    for shift in range(0, 64, 7):
-        byte = file.read(1)
-        if not byte:
-            raise EOFError
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            break
-    return value

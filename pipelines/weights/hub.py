@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipelines.weights.formats import PICKLES, SHARDED, gather, pickled, shards
 from pipelines.weights.refusals import check_room, hub_error, retried, told
 
 CONNECT_S = 3.0
+COMMIT = re.compile(b"[0-9a-f]{40}")
 _YES = ("1", "ON", "YES", "TRUE")
 
 
@@ -35,13 +37,22 @@ def cached(weights: Weights, revision: str | None) -> Path | None:
     Args:
         weights: of the hub.
         revision: commit; None = what "main" was when it was fetched.
+
+    Raises:
+        DamagedWeightsError: an index of shards is damaged.
     """
     folder = _storage(weights.repository)
+    revision = revision or _main(folder / "refs" / "main")
     if revision is None:
-        main = folder / "refs" / "main"
-        revision = main.read_text("utf-8").strip() if main.is_file() else ""
+        return None
     snapshot = folder / "snapshots" / revision
-    return snapshot if revision and not gather(snapshot, weights.files)[1] else None
+    return None if gather(snapshot, weights.files)[1] else snapshot
+
+
+def _main(note: Path) -> str | None:
+    """The commit that is noted there; None where no commit is, whatever else the file may hold."""
+    said = COMMIT.fullmatch(note.read_bytes().strip()) if note.is_file() else None
+    return said[0].decode("ascii") if said else None
 
 
 def fetch(weights: Weights, revision: str | None) -> Path:

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines.errors import UnavailableError, UsageError
+from pipelines.errors import UsageError
+from pipelines.weights.refusals import DamagedWeightsError
 
 NAME = "models.lock.json"
 VARIABLE = "SEGMENTATION_WORKBENCH_LOCK"
@@ -108,6 +109,17 @@ def locked(repository: str) -> LockedRepository | None:
     return None if path is None else read_lock(path).repositories.get(repository)
 
 
+def check_lock() -> None:
+    """Read the lock that is present, if there is one: what is planned with it can then rely on it.
+
+    Raises:
+        UsageError: the lock is broken.
+    """
+    path = lock_path()
+    if path is not None:
+        read_lock(path)
+
+
 def check_locked(repository: str, entry: LockedRepository, hashes: Mapping[str, str], folder: Path) -> None:
     """Compare files with the lock.
 
@@ -118,15 +130,15 @@ def check_locked(repository: str, entry: LockedRepository, hashes: Mapping[str, 
         folder: where they lie, for the message.
 
     Raises:
-        UnavailableError: a file differs, or the lock says nothing of it.
+        DamagedWeightsError: a file differs, or the lock says nothing of it.
     """
     for name, got in hashes.items():
         wanted = entry.files.get(name)
         if wanted is None:
-            raise UnavailableError(f"{name} of {repository} is not in the lock, which names the repository.",
-                                   _again(repository))  # fmt: skip
+            raise DamagedWeightsError(f"{name} of {repository} is not in the lock, which names the repository.",
+                                      _again(repository))  # fmt: skip
         if wanted.sha256 != got:
-            raise UnavailableError(
+            raise DamagedWeightsError(
                 f"{name} of {repository} is not what the lock says: expected {wanted.sha256[:12]}, got {got[:12]} "
                 f"in {folder}.",
                 f"Put the file that the lock means there{_of(entry)}, or {_again(repository, 'write')}",

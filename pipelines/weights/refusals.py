@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ RETRY_WITHIN_S = 3.0
 """A host that was waited for longer is not asked again, so that a machine without a network is told at once."""
 _T = TypeVar("_T")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_IN_WORDS = re.compile(
+    rf"No space left on device|[Qq]uota exceeded|StorageFull|os error ({'|'.join(map(str, _FULL))})\b"
+)
 
 
 def hub_error() -> type[Exception]:
@@ -27,6 +31,14 @@ def hub_error() -> type[Exception]:
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     return HTTPError
+
+
+class DamagedWeightsError(UnavailableError):
+    """They are there, and are cut off, broken or not what the lock, the hub or their publisher says.
+
+    Nothing may take their place unasked, as it may where weights are gated, missing or out of reach: whoever put them
+    there means these.
+    """
 
 
 class OutOfReach(UnavailableError):  # noqa: N818 - a kind of "unavailable"; the tree of errors stays as drawn
@@ -55,7 +67,16 @@ def told(weights: Weights, folder: Path) -> Iterator[None]:
     except OSError as error:
         raise unwritten(weights, folder, error) from error
     except (RuntimeError, ValueError, KeyError, TypeError) as error:  # of Xet, or of an answer that is not the hub's
-        raise unreachable(weights, error) from error
+        raise (no_room(weights, folder, None) if _says_full(error) else unreachable(weights, error)) from error
+
+
+def _says_full(error: BaseException | None) -> bool:
+    """Xet is compiled from Rust, and tells of a full disk in words alone, perhaps further down the chain."""
+    while error is not None:
+        if getattr(error, "errno", None) in _FULL or _FULL_IN_WORDS.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def refused(weights: Weights, error: Exception) -> UnavailableError:
@@ -93,20 +114,38 @@ def unreachable(weights: Weights, error: Exception) -> OutOfReach:
 def fetch_it(weights: Weights) -> str:
     """How a user gets a checkpoint without us."""
     by_hand = f"download {weights.address}" if weights.source == "url" else f"`hf download {weights.repository}`"
-    first = f"accept its licence at {weights.page}, set {TOKEN_VARIABLE}, and " if weights.gated else ""
-    told = f"{first}fetch it once where there is a network ({by_hand}), or give --weights FOLDER."
-    return told[0].upper() + told[1:]
+    return _sentence(f"{_accept_first(weights)}fetch it once where there is a network ({by_hand}), or give --weights "
+                     f"FOLDER{_or_free(weights)}.")  # fmt: skip
+
+
+def put_it(weights: Weights, folder: Path) -> str:
+    """How a user fills a folder with a checkpoint."""
+    if weights.source == "url":
+        return _sentence(f"{_accept_first(weights)}put the file of {weights.address} there{_or_free(weights)}.")
+    return _sentence(f"{_accept_first(weights)}put the files of {weights.page} there: `hf download "
+                     f"{weights.repository} --local-dir {folder}`{_or_free(weights)}.")  # fmt: skip
+
+
+def _accept_first(weights: Weights) -> str:
+    return f"accept its licence at {weights.page}, set {TOKEN_VARIABLE}, and " if weights.gated else ""
+
+
+def _or_free(weights: Weights) -> str:
+    return f", or use {weights.substitute}, which is free" if weights.substitute else ""
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _gated(weights: Weights, message: str) -> UnavailableError:
-    free = f", or use {weights.substitute}, which is free" if weights.substitute else ""
     return UnavailableError(message, f"Accept its licence at {weights.page} and set {TOKEN_VARIABLE} to a token of "
-                                     f"that account{free}.")  # fmt: skip
+                                     f"that account{_or_free(weights)}.")  # fmt: skip
 
 
 def unwritten(weights: Weights, folder: Path, error: OSError) -> UnavailableError:
     """The error for a download that was cut off, or a folder that it could not be written to."""
-    if error.errno in _FULL:
+    if _says_full(error):
         return no_room(weights, folder, None)
     if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
         return UnavailableError(f"{weights.repository} cannot be kept in {folder}: {error.strerror}.",

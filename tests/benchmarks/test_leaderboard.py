@@ -169,3 +169,18 @@ def test_what_was_loaded_wins_over_what_was_declared() -> None:
     found = row(manifest(chosen), chosen, [record(str(i), 5, 5) for i in range(4)], measured)
     assert (found.weights, found.substitute_for, found.dtype, found.size_mb) == ((ran,), "a/b", "float32", 3.5)
     assert {"oom_backoff:2", "oracle_prompts"} <= set(found.flags)
+
+
+@pytest.mark.parametrize(("commercial", "flag"), [(True, None), (False, "non_commercial"), (None, "licence_unclear")])
+def test_what_may_not_be_sold_is_said_of_the_row_that_it_is_true_of(commercial: bool | None, flag: str | None) -> None:
+    ran = WeightsRecord(repo="c/d", revision=None, licence="custom", commercial=commercial)
+    measured = timing().model_copy(update={"loaded": Loaded(weights=(ran,))})
+    rows = [row(manifest(CONFIGURATION), CONFIGURATION, [record(str(i), 5, 5) for i in range(4)], one)
+            for one in (timing(), measured)]  # fmt: skip
+    rows[1] = rows[1].model_copy(update={"label": "theirs"})
+    raised = {"non_commercial", "licence_unclear"} & set(rows[1].flags)
+    assert raised == ({flag} if flag else set())
+    screen = Console(width=200, file=io.StringIO())
+    print_leaderboard(screen, manifest(CONFIGURATION), rows)
+    told = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert ("theirs: " in told and "used commercially" in told) is bool(flag)

@@ -19,7 +19,7 @@ from huggingface_hub import constants
 from safetensors.numpy import save
 
 TENSORS = save({"w": np.arange(6, dtype=np.float32)})
-ONNX = b"\x08\x09" + b"\x3a\x04" + b"\x0a\x02ab"
+ONNX = b"\x08\x09" + b"\x3a\x04" + b"\x12\x02ab"
 PICKLE = b"\x80\x04\x95\x0f\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R."
 COMMIT = "c0ffee" + "0" * 34
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from transformers import GroundingDinoImageProcessor, GroundingDinoProcessor
 
+from pipelines.errors import PromptError
 from pipelines.networks.captions import DOT, END, MOST_TOKENS, START, Spell, captions
 from tests.tiny.detectors import bert_words
 
@@ -41,9 +44,16 @@ def test_a_dot_or_question_mark_does_not_part_a_label(spell: Spell) -> None:
     assert list(made.ids[slice(*made.spans[0])]) == spell("a coin a cat")
 
 
-def test_what_has_no_word_has_no_token(spell: Spell) -> None:
-    (made,) = captions(("...", "cat"), spell, set())
-    assert made.spans[0][0] == made.spans[0][1]
+@pytest.mark.parametrize("text", ["...", "?", ". ?"])
+def test_a_label_without_a_word_is_refused(spell: Spell, text: str) -> None:
+    with pytest.raises(PromptError, match=f"label {re.escape(repr(text))} has no word"):
+        captions(("cat", text), spell, set())
+
+
+def test_words_that_the_vocabulary_lacks_are_said(spell: Spell) -> None:
+    flags = set[str]()
+    captions(("cat", "🙂"), spell, flags)
+    assert flags == {"text_unknown"}
 
 
 def test_many_labels_take_several_captions_and_none_is_lost(spell: Spell) -> None:

@@ -95,7 +95,7 @@ def test_memory_that_ends_halves_the_batch_and_says_so(tiny_weights: Path, monke
 
         monkeypatch.setattr(pipeline._network, "see", narrow)
         found = pipeline.infer([IMAGE] * 3, [Prompt(("coin",))] * 3)
-        assert pipeline.flags == {"oom_backoff:1"}
+        assert pipeline.flags == {"oom_backoff:1 views"}
         assert all(np.array_equal(one.soft, wanted) for one in found)
 
 
@@ -168,6 +168,7 @@ def test_device_maps_know_logits_canvas_and_window(monkeypatch: pytest.MonkeyPat
     padded = Evidence((10, 20), kind="logit", soft=logits, canvas=(40, 40), window=(0, 0, 40, 20))
     maps = full_size_on_device(padded)
     assert maps.shape == (2, 10, 20)
+    assert np.allclose(full_size(padded.to_host()), maps.numpy(), atol=1e-6)
     assert torch.allclose(maps[0], torch.tensor(0.5))
     monkeypatch.setattr("pipelines.networks.device_maps.BYTES_AT_ONCE", 1)
     cut = cut_on_device(padded, 0.9)

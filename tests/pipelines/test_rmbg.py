@@ -150,7 +150,7 @@ def test_memory_that_ends_halves_the_batch(tiny_weights: Path, monkeypatch: pyte
     monkeypatch.setattr(pipeline.network, "probabilities", short)
     found = seen(pipeline, *[PICTURE] * 3)
     assert all(np.allclose(a.soft, b.soft, atol=1e-4) for a, b in zip(expected, found, strict=True))
-    assert "oom_backoff:1" in pipeline.flags
+    assert "oom_backoff:1 images" in pipeline.flags
 
 
 def test_size_must_suit_the_network(tiny_weights: Path) -> None:

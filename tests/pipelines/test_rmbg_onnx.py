@@ -49,6 +49,14 @@ def test_a_file_for_one_picture_is_run_once_for_each(tmp_path: Path) -> None:
     assert torch.allclose(one(pixels(3)), many(pixels(3)), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("n", [1, 3, 4])
+def test_a_file_for_two_pictures_takes_any_number(tmp_path: Path, n: int) -> None:
+    graph(u2net(), tmp_path / "two.onnx", batch=2)
+    graph(u2net(), tmp_path / "any.onnx")
+    found = opened(tmp_path / "two.onnx")(pixels(n))
+    assert torch.allclose(found, opened(tmp_path / "any.onnx")(pixels(n)), rtol=0, atol=1e-5)
+
+
 def test_results_are_not_overwritten_by_the_next_call(tmp_path: Path) -> None:
     graph(u2net(), tmp_path / "model.onnx")
     network = opened(tmp_path / "model.onnx")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pipelines.errors import PromptError, UnavailableError
 from pipelines.sam import Sam, SamParams, targets
@@ -138,12 +139,13 @@ def test_memory_that_ends_halves_the_batch(sam: Sam, monkeypatch: pytest.MonkeyP
 
     def small(inputs: Any) -> Any:
         if len(inputs.pixels) > 1:
-            raise RuntimeError("not enough memory: you tried to allocate")
+            torch.empty(10**15)  # what a machine says whose memory ended
         return encode(inputs)
 
     monkeypatch.setattr(sam._segmenter, "encode", small)
     found = sam.infer(images, prompts)
-    assert "oom_backoff:1" in sam.flags
+    assert "oom_backoff:1 images" in sam.flags
+    sam.flags.clear()
     assert all(np.allclose(a.mask_maps, b.mask_maps, atol=1e-4) for a, b in zip(expected, found, strict=True))
 
 

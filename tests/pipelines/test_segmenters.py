@@ -84,18 +84,21 @@ def test_boxes_are_decoded_as_by_transformers(
     assert same_masks(peers[name], inputs, logits, found)
 
 
+@pytest.mark.parametrize("points", [[(10, 20, 1)], [(10, 20, 1), (30, 60, 0)], [(10, 20, 1), (40, 10, 1)]])
 @pytest.mark.parametrize("name", SIZES)
-def test_points_are_decoded_as_by_transformers_and_the_best_mask_is_kept(
-    name: str, tiny_weights: Path, peers: dict[str, tuple[Any, Any]]
+def test_points_are_decoded_as_by_transformers(
+    name: str, points: list[tuple[int, int, int]], tiny_weights: Path, peers: dict[str, tuple[Any, Any]]
 ) -> None:
+    """Of one point the best of three masks, of several the one mask, as the authors of SAM advise."""
     image, (model, processor) = picture(70, 50), peers[name]
-    inputs = processor(images=image, input_points=[[[[10, 20], [30, 60]]]], input_labels=[[[1, 0]]],
-                       return_tensors="pt")  # fmt: skip
+    places, labels = [[[[x, y] for x, y, _ in points]]], [[[label for *_, label in points]]]
+    inputs = processor(images=image, input_points=places, input_labels=labels, return_tensors="pt")
     with torch.inference_mode():
-        told = model(**{k: v for k, v in inputs.items() if "sizes" not in k})
+        told = model(**{k: v for k, v in inputs.items() if "sizes" not in k}, multimask_output=len(points) == 1)
+    assert told.iou_scores.shape[-1] == (3 if len(points) == 1 else 1)
     best = int(told.iou_scores[0, 0].argmax())
     segmenter = load(name, tiny_weights)
-    logits, ious = segmenter.decode_points(segmenter.embed([image])[0], [(10, 20, 1), (30, 60, 0)])
+    logits, ious = segmenter.decode_points(segmenter.embed([image])[0], points)
     assert torch.allclose(logits[0], told.pred_masks[0, 0, best], atol=1e-4)
     assert torch.allclose(ious[0], told.iou_scores[0, 0, best], atol=1e-4)
 

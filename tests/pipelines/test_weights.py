@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.errors import UnavailableError, UsageError
 from pipelines.types import Weights
-from pipelines.weights import Located, locate, missing
+from pipelines.weights import DamagedWeightsError, Located, check_lock, locate, missing, stamp
 from tests.pipelines.hub_server import COMMIT, ONNX, TENSORS, sha256
 
 NEEDED = Weights("hub", "o/n", "MIT", ("config.json", "model.safetensors"))
@@ -135,6 +135,55 @@ def test_a_broken_lock_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, br
     monkeypatch.setenv("SEGMENTATION_WORKBENCH_LOCK", str(folder / "gone.lock"))
     with pytest.raises(UsageError, match="is no file"):
         locate(NEEDED, folder)
+    with pytest.raises(UsageError, match="is no file"):
+        check_lock()
+
+
+def test_a_lock_can_be_checked_before_anything_is_planned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_lock()
+    lock(folder, monkeypatch, {"config.json": b"{}"})
+    check_lock()
+    (folder / "models.lock.json").write_text("{")
+    with pytest.raises(UsageError, match=r"models\.lock\.json cannot be read") as raised:
+        check_lock()
+    assert raised.value.exit_code == 2 and "python -m pipelines.lock" in raised.value.cure
+
+
+@pytest.mark.parametrize("index", [b"{", b"[]", b"\xff", b'{"weight_map": {"a": "../../../etc/passwd"}}',
+                                   b'{"weight_map": {"a": 1}}', b"[" * 100_000])  # fmt: skip
+def test_a_damaged_index_is_returned_and_ends_nothing(tmp_path: Path, index: bytes) -> None:
+    put(tmp_path, {"config.json": b"{}", "model.safetensors.index.json": index})
+    found = missing(NEEDED, tmp_path)
+    assert isinstance(found, DamagedWeightsError) and "is damaged: it lists" in found.message and found.cure
+    assert stamp(NEEDED, tmp_path) is None
+    with pytest.raises(DamagedWeightsError):
+        locate(NEEDED, tmp_path)
+
+
+def test_what_is_lacking_is_told_apart_from_what_is_damaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(folder, monkeypatch, {"config.json": b"{}", "model.safetensors": b"other"})
+    with pytest.raises(DamagedWeightsError, match="not what the lock says"):
+        locate(NEEDED, folder)
+    put(folder, {"model.safetensors": TENSORS[:-1]})
+    with pytest.raises(DamagedWeightsError, match="is damaged"):
+        locate(NEEDED, folder)
+    (folder / "o" / "n" / "model.safetensors").unlink()
+    lacking = missing(NEEDED, folder)
+    assert lacking is not None and not isinstance(lacking, DamagedWeightsError)
+
+
+def test_an_empty_folder_names_the_licence_the_token_and_the_free_one(tmp_path: Path) -> None:
+    for weights, page in (
+        (Weights("hub", "o/gated", "NC", NEEDED.files, gated=True, substitute="free/one"), "https://huggingface.co/o/gated"),
+        (Weights("url", "o/gated", "NC", ("a.onnx",), "https://x.org/a.onnx", gated=True, substitute="free/one"),
+         "https://x.org/a.onnx"),
+    ):  # fmt: skip
+        cure = getattr(missing(weights, tmp_path), "cure", "")
+        assert cure.startswith(f"Accept its licence at {page}, set HF_TOKEN, and put the file")
+        assert cure.endswith(", or use free/one, which is free.")
+        (tmp_path / "o" / "gated").mkdir(parents=True, exist_ok=True)
+        assert getattr(missing(weights, tmp_path), "cure", "") == cure
+        (tmp_path / "o" / "gated").rmdir()
 
 
 def test_what_is_missing_is_told_at_once_and_imports_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from pipelines import weights as subject
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weights import locate, missing
+from pipelines.weights import DamagedWeightsError, locate, missing, stamp
 from tests.pipelines.hub_server import COMMIT, PICKLE, TENSORS, Repository, StandIn, sha256, standing_in
 
 NEEDED = Weights("hub", "o/n", "MIT", ("config.json", "model.safetensors"), size_mb=12, substitute="free/one")
@@ -204,6 +204,64 @@ def test_a_disk_that_fills_up_on_the_way(hub: StandIn, tmp_path: Path, monkeypat
     message = refusal()
     assert "disk is full: o/n needs 12 MB in" in message
     assert not kept(tmp_path)
+
+
+@pytest.mark.parametrize("said", ["CAS Client Error: I/O error: No space left on device (os error 28)",
+                                  "Data processing error: os error 28", "Disk quota exceeded (os error 122)"])  # fmt: skip
+@pytest.mark.parametrize("deeper", [False, True])
+def test_a_disk_that_fills_up_under_xet_is_no_network_that_is_missing(
+    hub: StandIn, monkeypatch: pytest.MonkeyPatch, said: str, deeper: bool
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        if deeper:
+            raise RuntimeError("transfer failed") from RuntimeError(said)
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
+    message = refusal()
+    assert "disk is full: o/n needs 12 MB in" in message and "reached" not in message
+
+
+def test_a_transfer_that_fails_otherwise_under_xet_is_no_full_disk(
+    hub: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(*_: object, **__: object) -> None:
+        raise RuntimeError("Data processing error: CAS service error (os error 111)")
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", failed)
+    assert "could not be reached" in refusal()
+
+
+@pytest.mark.parametrize(
+    "noted", [b"\xff\xfe", b"", b"../../../../etc", b"main", COMMIT.encode() + b"0", b"C" * 40, b"\x00"]
+)
+def test_a_note_of_the_cache_that_is_no_commit_counts_as_not_there(
+    hub: StandIn, monkeypatch: pytest.MonkeyPatch, noted: bytes
+) -> None:
+    folder = locate(NEEDED, None).folder
+    assert folder is not None and stamp(NEEDED, None)
+    (folder.parent.parent / "refs" / "main").write_bytes(noted)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    lacking = missing(NEEDED, None)
+    assert lacking is not None and "is not on this machine" in lacking.message
+    assert stamp(NEEDED, None) is None and refusal() == str(lacking)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert locate(NEEDED, None).revision == COMMIT
+
+
+def test_a_damaged_index_in_the_cache_is_returned_and_ends_nothing(hub: StandIn) -> None:
+    folder = locate(NEEDED, None).folder
+    assert folder is not None
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../../../etc/passwd"}}')
+    assert isinstance(missing(NEEDED, None), DamagedWeightsError)
+    assert stamp(NEEDED, None) is None
+
+
+def test_without_a_network_the_free_one_is_named(hub: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    lacking = missing(NEEDED, None)
+    assert lacking is not None and lacking.cure.endswith("or give --weights FOLDER, or use free/one, which is free.")
 
 
 def test_the_commit_of_the_lock_is_asked_for_and_its_hashes_hold(

@@ -159,6 +159,16 @@ def test_a_cache_that_cannot_be_written(server: StandIn, tmp_path: Path) -> None
     assert "cannot be kept in" in refusal(at(server))
 
 
+def test_a_part_that_another_process_puts_in_place_meanwhile_is_no_error(
+    server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone between the listing and the look at its age."""
+    folder = tmp_path / "own" / "o" / "tool"
+    listed = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [*listed(self, pattern), folder / ".net.onnx.gone.part"])
+    assert locate(at(server), None).sha256
+
+
 def test_what_killed_processes_left_is_swept_and_a_live_download_is_not(server: StandIn, tmp_path: Path) -> None:
     folder = tmp_path / "own" / "o" / "tool"
     folder.mkdir(parents=True)

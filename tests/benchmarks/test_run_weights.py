@@ -1,0 +1,113 @@
+"""Weights that are damaged, forbidden or not there make a row unavailable, with a cure; the other rows are unharmed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Run
+
+QUICK = ("--limit", "2", "--budget-s", "1", "--batch-sizes", "1", "--json", "--prompt", "coin")
+
+
+@pytest.fixture
+def weights(tiny_weights: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_weights, tmp_path / "weights"))
+
+
+def cut_short(folder: Path) -> None:
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+
+
+def pickled(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def outside(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    index = {"metadata": {}, "weight_map": {"a": "../../../etc/passwd"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def no_object(folder: Path) -> None:
+    (folder / "config.json").write_text("[]")
+
+
+def other_code(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "use_timm_backbone": True,
+        "backbone": "resnet18",
+        "use_pretrained_backbone": True,
+        "backbone_config": None,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+FAULTS = {
+    "clipseg": ("CIDAS/clipseg-rd64-refined", cut_short),
+    "clipseg:checkpoint=rd64": ("CIDAS/clipseg-rd64", pickled),
+    "sam": ("facebook/sam2.1-hiera-tiny", outside),
+    "sam3": ("facebook/sam3", no_object),
+    "grounded_sam:segmenter=sam-vit-base": ("IDEA-Research/grounding-dino-tiny", other_code),
+}
+
+
+def rows_of(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+    assert done.stdout, done.stderr
+    return {row["label"]: row for row in json.loads(done.stdout)["rows"]}
+
+
+def test_every_fault_is_a_row_of_its_own(command: Run, weights: Path) -> None:
+    for repository, damage in FAULTS.values():
+        damage(weights / repository)
+    asked = ",".join(("classical", *FAULTS, "clipseg:checkpoint=rd16"))
+    done = command("benchmarks.run", "--pipelines", asked, "--weights", str(weights), *QUICK)
+    rows = rows_of(done)
+    assert done.returncode == 1  # what was asked for by name is not all there
+    assert (rows.pop("classical")["status"], rows.pop("clipseg:checkpoint=rd16")["status"]) == ("ok", "ok")
+    assert {label: row["status"] for label, row in rows.items()} == dict.fromkeys(FAULTS, "unavailable")
+    for label, (repository, _) in FAULTS.items():
+        assert repository in rows[label]["reason"]
+        assert rows[label]["reason"].count(". ") >= 1, "what to do is missing"
+        assert "Traceback" not in rows[label]["reason"]
+
+
+def test_a_damaged_default_is_not_silently_replaced(command: Run, weights: Path) -> None:
+    path = weights / "briaai/RMBG-2.0/onnx/model.onnx"
+    path.write_bytes(path.read_bytes()[:1000])
+    row = rows_of(command("benchmarks.run", "--pipelines", "rmbg", "--weights", str(weights), *QUICK))["rmbg"]
+    assert (row["status"], row["substitute_for"]) == ("unavailable", None)
+    assert "briaai/RMBG-2.0" in row["reason"]
+
+
+def test_a_default_that_is_not_there_is_replaced_and_that_is_said(command: Run, weights: Path) -> None:
+    shutil.rmtree(weights / "briaai/RMBG-2.0")
+    row = rows_of(command("benchmarks.run", "--pipelines", "rmbg", "--weights", str(weights), *QUICK))["rmbg"]
+    assert (row["status"], row["substitute_for"]) == ("ok", "briaai/RMBG-2.0")
+    assert row["weights"][0]["repo"] in ("ZhengPeng7/BiRefNet", "onnx-community/BiRefNet-ONNX")
+
+
+def test_a_lock_that_cannot_be_read_is_a_mistake_of_the_command(command: Run, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "models.lock.json").write_text("{")
+    done = command("benchmarks.run", "--pipelines", "classical", "--weights", str(weights), *QUICK)
+    assert done.returncode == 2
+    assert "models.lock.json" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_what_a_lock_does_not_agree_with_is_unavailable(command: Run, weights: Path, tmp_path: Path) -> None:
+    folder = weights / "CIDAS/clipseg-rd64-refined"
+    files = {path.name: {"sha256": "0" * 64, "size_bytes": path.stat().st_size} for path in folder.iterdir()}
+    locked = {"source": "hub", "commit": "a" * 40, "licence": None, "gated": False, "files": files}
+    lock = {"schema_version": 1, "written": "2026-01-01", "repositories": {"CIDAS/clipseg-rd64-refined": locked}}
+    (tmp_path / "models.lock.json").write_text(json.dumps(lock))
+    done = command("benchmarks.run", "--pipelines", "clipseg,classical", "--weights", str(weights), *QUICK)
+    rows = rows_of(done)
+    assert (rows["clipseg"]["status"], rows["classical"]["status"]) == ("unavailable", "ok")
+    assert "000000000000" in rows["clipseg"]["reason"]
