@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import times
 from benchmarks.metrics import METRICS, Metric, class_metrics
 from benchmarks.metrics.classes import CLASSES
-from benchmarks.records import Configuration, RunManifest, SampleRecord, Timing
+from benchmarks.records import Configuration, RunManifest, SampleRecord
 from benchmarks.rows import MetricValue, Row
-from benchmarks.statistics import FEW_GROUPS, GroupSums
+from benchmarks.statistics.intervals import FEW_GROUPS, GroupSums
+from benchmarks.timing import times
+from benchmarks.timing.record import Timing
 from pipelines.weights import RANDOM
 
 MOST_INTERVALS = 100

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from benchmarks.record import Record, Server, Throughput
-from benchmarks.records import WeightsRecord
+from benchmarks.records import Record, WeightsRecord
+from benchmarks.timing.record import Server, Throughput
 
 Status = Literal["ok", "unavailable", "failed"]
 TIMES = frozenset((

@@ -14,7 +14,8 @@ from typing import IO, Any, Self
 
 from pydantic import BaseModel, ValidationError
 
-from benchmarks.records import RunManifest, SampleRecord, Timing
+from benchmarks.records import RunManifest, SampleRecord
+from benchmarks.timing.record import Timing
 from pipelines.errors import ResourceError, RunLockedError, UsageError
 
 SYNC_EVERY_S = 0.5

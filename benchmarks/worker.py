@@ -20,16 +20,17 @@ from queue import SimpleQueue
 from time import perf_counter
 from typing import Any
 
-from benchmarks import evaluate, loading, scoring, timing
+from benchmarks import evaluate, loading, scoring
 from benchmarks.datasets import Dataset, Sample
-from benchmarks.latency import LatencyLog
 from benchmarks.metrics import METRICS
 from benchmarks.records import Configuration, RunManifest
-from benchmarks.rounds import Rounds, Windows
 from benchmarks.selection import PromptOf, classes_of, open_selected, prompt_of
 from benchmarks.soft_maps import SoftMaps
-from benchmarks.steadiness import Watch
 from benchmarks.store import Lock, RecordWriter, RunStore, write_whole
+from benchmarks.timing import span
+from benchmarks.timing.latency import LatencyLog
+from benchmarks.timing.rounds import Rounds, Windows
+from benchmarks.timing.steadiness import Watch
 from pipelines.base import Pipeline
 from pipelines.errors import DatasetError, ResourceError, WorkbenchError
 from pipelines.registry import pipeline_class
@@ -104,9 +105,9 @@ def work(job: Job, tell: Tell, orders: Orders) -> None:
         known = job.store.keys(configuration.id)
         loading.settle(job.folder, loaded, begun=bool(known))
         tell({"event": "start", "done": len(known)})
-        first_ms, calls = timing.warm_up(pipeline, job.samples, job.ask, lambda: tell({"event": "alive"}))
-        peak = timing.peak_of_a_call(pipeline, job.samples, job.ask, configuration.device)
-        tell({"event": "memory", **peak, "device_total": timing.device_total_mb(configuration.device)})
+        first_ms, calls = span.warm_up(pipeline, job.samples, job.ask, lambda: tell({"event": "alive"}))
+        peak = span.peak_of_a_call(pipeline, job.samples, job.ask, configuration.device)
+        tell({"event": "memory", **peak, "device_total": span.device_total_mb(configuration.device)})
         orders.get()
         log = LatencyLog()
         _record(evaluate.predict(pipeline, job.todo(known), job.ask), log, job, tell)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchmarks.metrics.case import Case, Classes
 from benchmarks.metrics.metric import Components, Family, Metric, Term
 from benchmarks.metrics.region import Bits
-from benchmarks.statistics import ratio
+from benchmarks.statistics.intervals import ratio
 from pipelines.types import Mask
 
 BACKGROUND = "background"

@@ -13,7 +13,7 @@ from benchmarks.metrics.case import Case, Soft, as_target, checked_soft
 from benchmarks.metrics.metric import Components, Family, Metric, Term, positive_mean
 from benchmarks.metrics.overlap import compare as count_overlap
 from benchmarks.metrics.region import Bits, Region
-from benchmarks.statistics import ratio
+from benchmarks.statistics.intervals import ratio
 from pipelines.types import Mask
 
 LEVELS = 256

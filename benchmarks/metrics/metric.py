@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchmarks.metrics.case import Case, Classes, Soft
 from benchmarks.metrics.region import Bits, Region
-from benchmarks.statistics import Combine, ratio
+from benchmarks.statistics.intervals import Combine, ratio
 from pipelines.errors import UsageError
 from pipelines.types import Mask
 

@@ -10,7 +10,7 @@ from benchmarks.report.facts import Facts, read
 from benchmarks.report.gallery import Gallery, gallery, open_again
 from benchmarks.report.parts import parts, weakest
 from benchmarks.report.ties import Pair, of_leader, pairs
-from benchmarks.slices import Slices
+from benchmarks.statistics.slices import Slices
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from benchmarks.report.contents import Report
 from benchmarks.report.markup import Child, Markup, element, fragment
 from benchmarks.report.page_table import small, table
 from benchmarks.report.parts import named, weak_part
-from benchmarks.slices import TAG, Slice, Slices
+from benchmarks.statistics.slices import TAG, Slice, Slices
 
 MOST_ROWS = 80
 CHANCE = (

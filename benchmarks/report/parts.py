@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.metrics import METRICS
 from benchmarks.report import figures
 from benchmarks.report.facts import Facts
-from benchmarks.slices import TAG, Slice, Slices, slices
+from benchmarks.statistics.slices import TAG, Slice, Slices, slices
 
 MOST = 8
 """Pipelines side by side, best first."""

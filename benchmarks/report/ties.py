@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from benchmarks.metrics import METRICS
-from benchmarks.paired import FLIPS, SideBySide
-from benchmarks.pairs import FLIPS_A_PAIR, Verdict, every_pair
 from benchmarks.report.facts import Series
+from benchmarks.statistics.paired import FLIPS, SideBySide
+from benchmarks.statistics.pairs import FLIPS_A_PAIR, Verdict, every_pair
 
 MOST = 10
 """Pipelines that are compared, best first: each pair takes a bootstrap of its own."""

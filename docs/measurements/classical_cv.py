@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.statistics import interval
+from benchmarks.statistics.intervals import interval
 from pipelines import create
 from pipelines.params import make_params
 from pipelines.types import Image, Mask, Prompt

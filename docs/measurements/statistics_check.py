@@ -21,10 +21,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.paired import Difference, PerSample, difference
-from benchmarks.paired_latency import Calls, ratio
-from benchmarks.percentiles import intervals
-from benchmarks.statistics import interval
+from benchmarks.statistics.intervals import interval
+from benchmarks.statistics.paired import Difference, PerSample, difference
+from benchmarks.statistics.paired_latency import Calls, ratio
+from benchmarks.timing.percentiles import intervals
 
 IMAGES, REPEATS, WINDOW = 150, 3, 30
 LEVEL = 0.05
@@ -40,7 +40,7 @@ Floats = np.ndarray
 def timed() -> Iterator[tuple[int, float]]:
     """Image and milliseconds of calls of a fast pipeline, without end."""
     from benchmarks.datasets import open_dataset
-    from benchmarks.timing import timed_calls
+    from benchmarks.timing.span import timed_calls
     from pipelines import create
     from pipelines.types import Prompt
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.datasets import Dataset, Sample, Truth
 from benchmarks.metrics import METRICS, measure_all, measure_failed
-from benchmarks.records import Configuration, DatasetRecord, Protocol, RunManifest, SampleRecord, Throughput, Timing
+from benchmarks.records import Configuration, DatasetRecord, Protocol, RunManifest, SampleRecord
+from benchmarks.timing.record import Throughput, Timing
 from pipelines.base import Pipeline
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prompt

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.advice import Recommendation, recommend
-from benchmarks.choice import Limits, breaches, rounded_down, rounded_up, told_apart
-from benchmarks.grounds import Case
-from benchmarks.paired import SideBySide
-from benchmarks.record import Throughput
+from benchmarks.recommend.advice import Recommendation, recommend
+from benchmarks.recommend.choice import Limits, breaches, rounded_down, rounded_up, told_apart
+from benchmarks.recommend.grounds import Case
+from benchmarks.recommend.resampled import SameImages
 from benchmarks.records import WeightsRecord
-from benchmarks.resampled import SameImages
 from benchmarks.rows import Row
+from benchmarks.statistics.paired import SideBySide
+from benchmarks.timing.record import Throughput
 
 IMAGES = 60
 SPREAD = np.random.default_rng(0).normal(0, 0.05, IMAGES)

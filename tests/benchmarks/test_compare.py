@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import compare as command
 from benchmarks.command import run_command
-from benchmarks.comparison import find_side
-from benchmarks.gates import judge, parse_gates
+from benchmarks.compare import __main__ as command
+from benchmarks.compare.comparison import find_side
+from benchmarks.compare.gates import judge, parse_gates
 from benchmarks.metrics import METRICS
-from benchmarks.paired import Difference
-from benchmarks.pairs import quality_pairs
-from benchmarks.records import Configuration, RunManifest, SampleRecord, Timing
+from benchmarks.records import Configuration, RunManifest, SampleRecord
+from benchmarks.statistics.paired import Difference
+from benchmarks.statistics.pairs import quality_pairs
 from benchmarks.store import RecordWriter, RunStore, write_whole
+from benchmarks.timing.record import Timing
 from pipelines.errors import UnknownNameError, UsageError
 from tests.benchmarks.pieces import manifest, record, timing
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.metrics import METRICS, Classes, Metric, class_metrics, measure_all
-from benchmarks.statistics import interval
+from benchmarks.statistics.intervals import interval
 
 IMAGES, RESAMPLES = 150, 150
 NAMES = ("a", "b", "c")

@@ -15,10 +15,10 @@ import pytest
 from scipy import stats
 
 from benchmarks.metrics import METRICS
-from benchmarks.paired import Difference, PerSample, SideBySide, difference, holm
-from benchmarks.paired_latency import Calls, ratio
-from benchmarks.pairs import every_pair, latency_pairs, verdict
 from benchmarks.records import SampleRecord
+from benchmarks.statistics.paired import Difference, PerSample, SideBySide, difference, holm
+from benchmarks.statistics.paired_latency import Calls, ratio
+from benchmarks.statistics.pairs import every_pair, latency_pairs, verdict
 from tests.benchmarks.pieces import record
 
 CHECK = Path(__file__).parents[2] / "docs" / "measurements" / "statistics_check.py"

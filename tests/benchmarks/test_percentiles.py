@@ -7,8 +7,8 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from benchmarks import percentiles as module
-from benchmarks.percentiles import intervals, percentiles
+from benchmarks.timing import percentiles as module
+from benchmarks.timing.percentiles import intervals, percentiles
 
 
 def test_repeats_of_one_image_support_no_percentile() -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import pictures, rle
+from benchmarks import rle
 from benchmarks.datasets import Sample, Truth
 from benchmarks.records import Instance, SampleRecord
-from benchmarks.scrubbed import scrubbed
+from benchmarks.tracking import pictures
+from benchmarks.tracking.scrubbed import scrubbed
 
 
 def two_classes(classes: tuple[str, ...] | None) -> pictures.Picture:

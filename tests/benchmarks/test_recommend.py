@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.command import run_command
 from benchmarks.leaderboard import document, row
-from benchmarks.recommend import app, find_run
+from benchmarks.recommend.__main__ import app, find_run
 from benchmarks.records import Configuration
 from benchmarks.store import RecordWriter, RunStore
 from tests.benchmarks.pieces import manifest, record, timing

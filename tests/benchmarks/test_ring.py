@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from benchmarks.datasets import Dataset
-from benchmarks.latency import latencies
 from benchmarks.leaderboard import row
 from benchmarks.plan import Request, plan
 from benchmarks.records import Configuration, Protocol, RunManifest
 from benchmarks.ring import Ring, machine_memory_mb
 from benchmarks.rows import Row
 from benchmarks.store import RunStore, write_whole
+from benchmarks.timing.latency import latencies
 from benchmarks.workers import Verdict
 from pipelines.errors import UsageError
 

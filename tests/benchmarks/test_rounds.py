@@ -10,14 +10,15 @@ from time import perf_counter, sleep
 import numpy as np
 import pytest
 
-from benchmarks import arrivals, latency, rounds, throughput, times
 from benchmarks.datasets import Sample
 from benchmarks.evaluate import predict
-from benchmarks.latency import LatencyLog
-from benchmarks.records import Protocol, Timing
-from benchmarks.rounds import Rounds, Windows
-from benchmarks.steadiness import Watch
-from benchmarks.throughput import Sweep, hold
+from benchmarks.records import Protocol
+from benchmarks.timing import arrivals, latency, rounds, throughput, times
+from benchmarks.timing.latency import LatencyLog
+from benchmarks.timing.record import Timing
+from benchmarks.timing.rounds import Rounds, Windows
+from benchmarks.timing.steadiness import Watch
+from benchmarks.timing.throughput import Sweep, hold
 from pipelines.base import Pipeline
 from pipelines.types import Evidence, Image, PipelineInfo, Prompt
 from tests.benchmarks.pieces import Slow, SlowParams, ask, sample

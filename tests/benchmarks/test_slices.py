@@ -12,7 +12,7 @@ import pytest
 from benchmarks.metrics import METRICS
 from benchmarks.records import SampleRecord
 from benchmarks.scoring import Scoring, score
-from benchmarks.slices import BRIGHTNESS, OBJECTS, SIZE, TARGET, slices
+from benchmarks.statistics.slices import BRIGHTNESS, OBJECTS, SIZE, TARGET, slices
 from tests.benchmarks.pieces import ALL, Slow, ask, record, sample
 
 MIOU = METRICS["miou"]

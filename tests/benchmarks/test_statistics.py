@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.metrics import METRICS
-from benchmarks.statistics import effective_groups, interval, percentiles
+from benchmarks.statistics.intervals import effective_groups, interval, percentiles
 
 
 def mean_interval(values: np.ndarray, groups: Any = None, **options: Any) -> Any:

@@ -12,9 +12,9 @@ from time import sleep
 import numpy as np
 import pytest
 
-from benchmarks import nvidia, steadiness
-from benchmarks.rounds import MOST_REPEATED, Windows
-from benchmarks.steadiness import Reading, Watch, foreign, steady
+from benchmarks.timing import nvidia, steadiness
+from benchmarks.timing.rounds import MOST_REPEATED, Windows
+from benchmarks.timing.steadiness import Reading, Watch, foreign, steady
 
 IMAGES = 20
 

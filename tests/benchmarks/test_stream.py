@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import latency, statistics
 from benchmarks.datasets import Dataset, Sample, Stream
 from benchmarks.evaluate import Outcome
 from benchmarks.leaderboard import Tally
 from benchmarks.selection import check_decodes
-from benchmarks.statistics import MOST_GROUPS, GroupSums, interval
+from benchmarks.statistics import intervals
+from benchmarks.statistics.intervals import MOST_GROUPS, GroupSums, interval
 from benchmarks.store import RecordWriter, RunStore
+from benchmarks.timing import latency
 from pipelines.errors import DatasetError, ImageError, UnknownNameError
 from tests.benchmarks.pieces import record, sample
 from tests.conftest import Run
@@ -110,7 +111,7 @@ def test_few_groups_are_not_joined_and_order_does_not_matter() -> None:
 
 
 def test_a_row_of_many_records_takes_level_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "MOST_GROUPS", 64)
+    monkeypatch.setattr(intervals, "MOST_GROUPS", 64)
     kept = record("x", 5, 10)
 
     def peak(n: int) -> int:

@@ -7,9 +7,10 @@ from time import perf_counter, sleep
 import numpy as np
 import pytest
 
-from benchmarks import evaluate, scoring, timing
-from benchmarks.latency import LatencyLog
+from benchmarks import evaluate, scoring
 from benchmarks.metrics import METRICS
+from benchmarks.timing import span
+from benchmarks.timing.latency import LatencyLog
 from tests.benchmarks.pieces import CONFIGURATION, Slow, SlowParams, ask, sample
 
 
@@ -34,7 +35,7 @@ def test_latency_is_the_call_and_its_stages_sum_to_it(slow: Slow) -> None:
 
 def test_a_timed_call_is_from_array_to_mask_and_knows_its_stages(slow: Slow) -> None:
     start = perf_counter()
-    call = timing.timed_calls(slow, sample("a").image, ask(sample("a")))
+    call = span.timed_calls(slow, sample("a").image, ask(sample("a")))
     outside_ms = (perf_counter() - start) * 1e3
     assert 15 <= call.stages_ms["wait"] <= call.latency_ms <= outside_ms
     assert call.device_ms is None
@@ -44,14 +45,14 @@ def test_a_timed_call_is_from_array_to_mask_and_knows_its_stages(slow: Slow) -> 
 
 def test_a_short_call_is_repeated_and_its_mean_is_told() -> None:
     quick = Slow(SlowParams(per_call_ms=1, per_image_ms=0))
-    call = timing.timed_calls(quick, sample("a").image, ask(sample("a")), repeats=8)
+    call = span.timed_calls(quick, sample("a").image, ask(sample("a")), repeats=8)
     assert len(quick.calls) == 8
     assert 1 <= call.stages_ms["wait"] <= call.latency_ms < 8
 
 
 @pytest.mark.parametrize(("call_ms", "repeats"), [(50, 1), (1, 1), (0.1, 2), (0.01, 20), (0, 1000)])
 def test_reading_the_clock_stays_below_a_thousandth_of_what_it_reads(call_ms: float, repeats: int) -> None:
-    assert timing.repeats_for(call_ms / 1e3, 2e-7) == repeats
+    assert span.repeats_for(call_ms / 1e3, 2e-7) == repeats
     assert call_ms == 0 or 2e-4 / (repeats * call_ms) <= 0.001 * (1 + 1e-9)
 
 
@@ -59,7 +60,7 @@ def test_our_clocks_are_a_hundredth_of_a_call_of_a_millisecond_at_most() -> None
     made = Slow(SlowParams(per_call_ms=1, per_image_ms=0))
     made.load()
     kept = made.clock
-    cost_ms, call = timing.clock_cost_ms(made, sample("a").image, ask(sample("a")))
+    cost_ms, call = span.clock_cost_ms(made, sample("a").image, ask(sample("a")))
     assert made.clock is kept
     assert 0 < cost_ms < 0.01 * call.latency_ms
 
@@ -67,7 +68,7 @@ def test_our_clocks_are_a_hundredth_of_a_call_of_a_millisecond_at_most() -> None
 def test_the_cost_of_clocks_grows_with_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Slow(SlowParams(per_call_ms=0, per_image_ms=0))
     made.load()
-    few, _ = timing.clock_cost_ms(made, sample("a").image, ask(sample("a")))
+    few, _ = span.clock_cost_ms(made, sample("a").image, ask(sample("a")))
     look = made._infer
 
     def many(*given: object) -> object:
@@ -77,26 +78,26 @@ def test_the_cost_of_clocks_grows_with_the_stages(monkeypatch: pytest.MonkeyPatc
         return look(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(made, "_infer", many)
-    cost_ms, call = timing.clock_cost_ms(made, sample("a").image, ask(sample("a")))
+    cost_ms, call = span.clock_cost_ms(made, sample("a").image, ask(sample("a")))
     assert cost_ms > 20 * few
     assert cost_ms <= 3 * call.latency_ms
 
 
 def test_warm_up_ends_where_calls_agree_and_skips_pictures_that_fail(slow: Slow) -> None:
     alive: list[None] = []
-    first_ms, calls = timing.warm_up(slow, [sample("dark", 0), sample("bright")], ask, lambda: alive.append(None))
+    first_ms, calls = span.warm_up(slow, [sample("dark", 0), sample("bright")], ask, lambda: alive.append(None))
     assert first_ms is not None
     assert first_ms >= 15
-    assert 4 <= calls == len(alive) <= timing.WARM_UP_CALLS
-    assert timing.warm_up(slow, [sample(str(i), 0) for i in range(9)], ask) == (None, 0)
+    assert 4 <= calls == len(alive) <= span.WARM_UP_CALLS
+    assert span.warm_up(slow, [sample(str(i), 0) for i in range(9)], ask) == (None, 0)
 
 
 def test_it_is_not_warm_before_three_calls_after_the_first_agree() -> None:
-    assert not timing.is_warm([])
-    assert not timing.is_warm([10, 10, 10])
-    assert timing.is_warm([99, 10, 10, 10])
-    assert not timing.is_warm([99, 12, 10, 10])
-    assert timing.is_warm([99, 12, 10, 10, 10])
+    assert not span.is_warm([])
+    assert not span.is_warm([10, 10, 10])
+    assert span.is_warm([99, 10, 10, 10])
+    assert not span.is_warm([99, 12, 10, 10])
+    assert span.is_warm([99, 12, 10, 10, 10])
 
 
 def test_warm_up_ends_after_ten_calls_that_never_agree(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +108,8 @@ def test_warm_up_ends_after_ten_calls_that_never_agree(slow: Slow, monkeypatch: 
         return look(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(slow, "_infer", slower)
-    _, calls = timing.warm_up(slow, [sample("a")], ask)
-    assert calls == timing.WARM_UP_CALLS
+    _, calls = span.warm_up(slow, [sample("a")], ask)
+    assert calls == span.WARM_UP_CALLS
 
 
 def test_a_failed_picture_has_no_latency_and_its_record_says_why(slow: Slow) -> None:
@@ -138,9 +139,9 @@ def test_a_key_changes_with_everything_that_decides_the_result() -> None:
 
 
 def test_memory_is_of_this_process() -> None:
-    before = timing.peak_memory_mb("cpu")["host"]
+    before = span.peak_memory_mb("cpu")["host"]
     held = np.ones(int(4 * (before or 0) * 1e6 // 8 + 5e7))
-    after = timing.peak_memory_mb("cpu")["host"]
+    after = span.peak_memory_mb("cpu")["host"]
     assert before is not None
     assert after is not None
     assert after - before >= 0.8 * (held.nbytes / 1e6 - before)

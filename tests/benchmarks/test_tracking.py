@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import pictures, rle, tracking
+from benchmarks import rle, tracking
 from benchmarks.datasets import Dataset, Sample, Truth
 from benchmarks.leaderboard import row
 from benchmarks.records import Configuration, Instance, WeightsRecord
 from benchmarks.rows import Row
 from benchmarks.store import RecordWriter, RunStore
+from benchmarks.tracking import pictures
 from tests.benchmarks.pieces import manifest, record, timing
 
 HOSTILE = "<script>alert(1)</script> \u202e\n'\";--"

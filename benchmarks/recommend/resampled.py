@@ -7,12 +7,12 @@ from functools import cache
 
 import numpy as np
 
-from benchmarks.choice import Difference
 from benchmarks.metrics import METRICS
-from benchmarks.paired import SideBySide
-from benchmarks.pairs import matched, side_by_side
+from benchmarks.recommend.choice import Difference
 from benchmarks.records import RunManifest
-from benchmarks.statistics import DRAWS_AT_ONCE, TOLERANCE
+from benchmarks.statistics.intervals import DRAWS_AT_ONCE, TOLERANCE
+from benchmarks.statistics.paired import SideBySide
+from benchmarks.statistics.pairs import matched, side_by_side
 from benchmarks.store import RunStore
 from pipelines.errors import UsageError
 

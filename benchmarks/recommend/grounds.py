@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from benchmarks import choice
-from benchmarks.choice import Difference, Flip, Limits, Pick, number
+from benchmarks.recommend import choice
+from benchmarks.recommend.choice import Difference, Flip, Limits, Pick, number
 from benchmarks.records import Record
 from benchmarks.rows import Row
 
@@ -19,7 +19,7 @@ Level = Literal["sure", "fairly sure", "a tie", "not sure", "speed alone", "noth
 
 
 class Compared(Protocol):
-    """Rows on the same images; `benchmarks.resampled.SameImages` is one."""
+    """Rows on the same images; `benchmarks.recommend.resampled.SameImages` is one."""
 
     @property
     def n(self) -> int:

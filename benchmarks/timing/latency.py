@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from benchmarks.datasets import Sample
 from benchmarks.evaluate import Outcome
-from benchmarks.records import Timing
-from benchmarks.steadiness import steady
 from benchmarks.store import RunStore
-from benchmarks.timing import Measured
+from benchmarks.timing.record import Timing
+from benchmarks.timing.span import Measured
+from benchmarks.timing.steadiness import steady
 from pipelines.errors import UsageError
 
 MOST_HELD = 64

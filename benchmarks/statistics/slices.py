@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.metrics import Metric
 from benchmarks.records import SampleRecord
-from benchmarks.statistics import GroupSums
+from benchmarks.statistics.intervals import GroupSums
 
 Ends = tuple[float, float]
 

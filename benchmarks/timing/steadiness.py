@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import nvidia
+from benchmarks.timing import nvidia
 
 WINDOWS, AGREE = 3, 1.10
 """The last three windows agree within 10 %, as NVIDIA's perf_analyzer asks (src/inference_profiler.cc)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.statistics import SUPPORT, interval
+from benchmarks.statistics.intervals import SUPPORT, interval
 
 Ends = tuple[float, float]
 LEVELS = {"p50": 50, **{name: level for name, (level, _) in SUPPORT.items()}}

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.datasets import Sample
 from benchmarks.peers.interleave import median_interval
-from benchmarks.record import Throughput
 from benchmarks.selection import PromptOf
+from benchmarks.timing.record import Throughput
 from pipelines.base import Pipeline
 from pipelines.types import Image, Prompt
 

@@ -12,8 +12,8 @@ import typer
 from benchmarks.command import application, console, emit, main
 
 if TYPE_CHECKING:
-    from benchmarks.advice import Recommendation, RunnerUp
-    from benchmarks.choice import Limits
+    from benchmarks.recommend.advice import Recommendation, RunnerUp
+    from benchmarks.recommend.choice import Limits
     from benchmarks.records import RunManifest
     from benchmarks.rows import Row
     from benchmarks.store import RunStore
@@ -45,7 +45,7 @@ def recommend(
 
     The best mIoU wins, or what is cheaper among those that the images do not tell apart from it.
     """
-    from benchmarks.choice import Limits
+    from benchmarks.recommend.choice import Limits
     from benchmarks.store import RunStore
 
     limits = Limits(
@@ -149,9 +149,9 @@ def recommendation(store: RunStore, manifest: RunManifest, rows: list[Row], limi
         rows: of the run.
         limits: that are asked for.
     """
-    from benchmarks import advice
-    from benchmarks.grounds import Case
-    from benchmarks.resampled import same_images
+    from benchmarks.recommend import advice
+    from benchmarks.recommend.grounds import Case
+    from benchmarks.recommend.resampled import same_images
 
     judged = [row.label for row in rows if row.status == "ok" and row.miou is not None]
     images = same_images(store, manifest, judged)
@@ -193,7 +193,7 @@ def _visible(text: str) -> str:
 
 
 def _runner_up(one: RunnerUp) -> str:
-    from benchmarks.choice import number
+    from benchmarks.recommend.choice import number
 
     parts = [] if one.miou is None else [f"mIoU {one.miou:.3f} ({one.miou_difference:+.3f}{', a tie' * one.tied})"]
     parts += [] if one.latency_ms is None else [f"{number(one.latency_ms)} ms"]

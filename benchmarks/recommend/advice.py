@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from benchmarks import choice, grounds
-from benchmarks.choice import Flip, Pick
-from benchmarks.grounds import Case, Ends, Sure
+from benchmarks.recommend import choice, grounds
+from benchmarks.recommend.choice import Flip, Pick
+from benchmarks.recommend.grounds import Case, Ends, Sure
 from benchmarks.records import Record
 from benchmarks.rows import Row
 

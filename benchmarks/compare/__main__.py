@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from benchmarks.comparison import Comparison, Measured, Side
-    from benchmarks.gates import Gate
+    from benchmarks.compare.comparison import Comparison, Measured, Side
+    from benchmarks.compare.gates import Gate
 
 app = application()
 
@@ -42,8 +42,8 @@ def compare(
     A gate of --fail-if is violated, and the exit code 1, where a difference is beyond the limit and its interval
     excludes that nothing differs: --fail-if "miou<-0.01" --fail-if "latency_ratio>1.1".
     """
-    from benchmarks import comparison
-    from benchmarks.gates import LATENCY_RATIO, judged, parse_gates
+    from benchmarks.compare import comparison
+    from benchmarks.compare.gates import LATENCY_RATIO, judged, parse_gates
     from benchmarks.metrics import METRICS
 
     gates = parse_gates(fail_if or (), METRICS)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.latency import counted, images_of
-from benchmarks.paired import LEVEL, Difference, SideBySide
-from benchmarks.records import Timing
-from benchmarks.statistics import FEW_GROUPS, Floats
-from benchmarks.steadiness import AGREE
+from benchmarks.statistics.intervals import FEW_GROUPS, Floats
+from benchmarks.statistics.paired import LEVEL, Difference, SideBySide
+from benchmarks.timing.latency import counted, images_of
+from benchmarks.timing.record import Timing
+from benchmarks.timing.steadiness import AGREE
 
 FEWEST_WINDOWS = 6
 Ints = npt.NDArray[np.int64]

@@ -14,9 +14,9 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from benchmarks import nvidia
 from benchmarks.datasets import Sample
 from benchmarks.selection import PromptOf
+from benchmarks.timing import nvidia
 from pipelines.base import Pipeline
 from pipelines.stages import StageClock
 from pipelines.types import Image, Prompt

@@ -14,13 +14,14 @@ import numpy as np
 from benchmarks.datasets import Sample
 from benchmarks.leaderboard import HEADLINES, is_random
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.paired import Difference, SideBySide
-from benchmarks.paired_latency import Calls, ratio
-from benchmarks.pairs import Verdict, matched, side_by_side, verdict
-from benchmarks.records import Configuration, DatasetRecord, RunManifest, SampleRecord, Timing
+from benchmarks.records import Configuration, DatasetRecord, RunManifest, SampleRecord
 from benchmarks.selection import open_selected
-from benchmarks.steadiness import AGREE
+from benchmarks.statistics.paired import Difference, SideBySide
+from benchmarks.statistics.paired_latency import Calls, ratio
+from benchmarks.statistics.pairs import Verdict, matched, side_by_side, verdict
 from benchmarks.store import RunStore
+from benchmarks.timing.record import Timing
+from benchmarks.timing.steadiness import AGREE
 from pipelines.errors import DatasetError, UnknownNameError, UsageError
 
 MACHINE = ("cpu", "cores", "gpu")

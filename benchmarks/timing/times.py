@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.latency import counted, images_of
-from benchmarks.percentiles import intervals, percentiles
-from benchmarks.record import Throughput
-from benchmarks.records import Timing
+from benchmarks.timing.latency import counted, images_of
+from benchmarks.timing.percentiles import intervals, percentiles
+from benchmarks.timing.record import Throughput, Timing
 
 AS_TIMED = ("stages_ms", "load_s", "first_ms", "peak_memory_mb", "overhead_ms", "clock_ms", "interleaved", "windows",
             "disturbed", "parent_cpu_share")  # fmt: skip

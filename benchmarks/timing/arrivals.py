@@ -8,8 +8,8 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from benchmarks.record import Server
-from benchmarks.statistics import percentiles
+from benchmarks.statistics.intervals import percentiles
+from benchmarks.timing.record import Server
 from pipelines.base import Pipeline
 from pipelines.types import Image, Prompt
 

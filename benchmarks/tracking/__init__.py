@@ -16,13 +16,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from benchmarks import pictures
 from benchmarks.datasets import Dataset
 from benchmarks.leaderboard import is_random
 from benchmarks.records import Configuration, Record, RunManifest
 from benchmarks.rows import Row
-from benchmarks.scrubbed import scrubbed, utf8
 from benchmarks.store import RunStore, write_whole
+from benchmarks.tracking import pictures
+from benchmarks.tracking.scrubbed import scrubbed, utf8
 from pipelines.errors import UnavailableError
 
 PROJECT = "segmentation-workbench"

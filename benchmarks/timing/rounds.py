@@ -11,13 +11,13 @@ from itertools import cycle
 from time import perf_counter
 from typing import Any, TypeVar
 
-from benchmarks import arrivals, throughput, timing
 from benchmarks.datasets import Sample
 from benchmarks.evaluate import nothing_to_show
-from benchmarks.latency import LatencyLog
 from benchmarks.records import Protocol
 from benchmarks.selection import PromptOf
-from benchmarks.steadiness import Watch
+from benchmarks.timing import arrivals, span, throughput
+from benchmarks.timing.latency import LatencyLog
+from benchmarks.timing.steadiness import Watch
 from pipelines.base import Pipeline
 from pipelines.types import Image
 
@@ -159,16 +159,16 @@ class Rounds:
                 self.again.extend(sample for sample, _ in calls)
             yield
 
-    def _window(self, source: Iterator[tuple[Sample, Image]], window_s: float) -> list[tuple[Sample, timing.Measured]]:
-        calls: list[tuple[Sample, timing.Measured]] = []
-        events, start = timing.events_of(self.device), perf_counter()
+    def _window(self, source: Iterator[tuple[Sample, Image]], window_s: float) -> list[tuple[Sample, span.Measured]]:
+        calls: list[tuple[Sample, span.Measured]] = []
+        events, start = span.events_of(self.device), perf_counter()
         settled = self.call_s > SETTLED_SHARE * window_s
         for sample, image in source:
             try:
                 if not settled:
                     self._settle(sample, image)
                     settled = True
-                call = timing.timed_calls(self.pipeline, image, self.ask(sample), self.repeats, events)
+                call = span.timed_calls(self.pipeline, image, self.ask(sample), self.repeats, events)
                 self.call_s = call.latency_ms / 1e3
                 calls.append((sample, call))
             except MemoryError:
@@ -182,10 +182,10 @@ class Rounds:
     def _settle(self, sample: Sample, image: Image) -> None:
         """A call that does not count; the first tells what our clocks cost, and how many calls a reading holds."""
         if self.clock_ms is not None:
-            timing.timed_calls(self.pipeline, image, self.ask(sample))
+            span.timed_calls(self.pipeline, image, self.ask(sample))
             return
-        self.clock_ms, call = timing.clock_cost_ms(self.pipeline, image, self.ask(sample))
-        self.repeats = timing.repeats_for(call.latency_ms / 1e3, timing.pair_s())
+        self.clock_ms, call = span.clock_cost_ms(self.pipeline, image, self.ask(sample))
+        self.repeats = span.repeats_for(call.latency_ms / 1e3, span.pair_s())
 
     def _images(self) -> Iterator[tuple[Sample, Image]]:
         """Decoded pictures, those of disturbed windows first, round after round; ends where none can be timed."""

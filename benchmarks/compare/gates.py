@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.paired import Difference
+from benchmarks.statistics.paired import Difference
 from pipelines.errors import UnknownNameError, UsageError
 
 LATENCY_RATIO = "latency_ratio"

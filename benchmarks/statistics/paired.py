@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.metrics import Metric
-from benchmarks.statistics import (
+from benchmarks.statistics.intervals import (
     DRAWS_AT_ONCE,
     TOLERANCE,
     Combine,
@@ -191,7 +191,7 @@ def difference(a: PerSample, b: PerSample, groups: Mapping[str, Any], combine: C
     """The figure of one configuration less that of another, on the images of both.
 
     Pooled figures sum their components again. The interval is a paired bootstrap over groups, by the methods of
-    :func:`benchmarks.statistics.interval`; where all groups differ alike it is the exact bound. The p-value is that of
+    :func:`benchmarks.statistics.intervals.interval`; where all groups differ alike it is the exact bound. The p-value is that of
     :func:`sign_flip`.
 
     Args:

@@ -8,9 +8,9 @@ from itertools import combinations
 from typing import Literal
 
 from benchmarks.metrics import Metric
-from benchmarks.paired import FLIPS, LEVEL, Difference, SideBySide, holm
-from benchmarks.paired_latency import Calls, ratio
 from benchmarks.records import SampleRecord
+from benchmarks.statistics.paired import FLIPS, LEVEL, Difference, SideBySide, holm
+from benchmarks.statistics.paired_latency import Calls, ratio
 from benchmarks.store import RunStore
 
 Verdict = Literal["better", "worse", "tie"]
@@ -119,7 +119,7 @@ def latency_pairs(calls: Mapping[str, Calls], groups: Mapping[str, str], *, drif
     Args:
         calls: label → its calls.
         groups: id → group of the image.
-        drift: as of :func:`benchmarks.paired_latency.ratio`.
+        drift: as of :func:`benchmarks.statistics.paired_latency.ratio`.
         seed: of the bootstrap.
     """
     found = {(a, b): ratio(calls[a], calls[b], groups, drift=drift, seed=seed) for a, b in combinations(calls, 2)}

@@ -1,0 +1,1 @@
+"""How sure a figure is, a difference, and a ranking."""

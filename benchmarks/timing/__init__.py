@@ -1,0 +1,1 @@
+"""How time, throughput and memory are measured, and what came of it."""
