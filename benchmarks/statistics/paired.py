@@ -191,7 +191,7 @@ def difference(a: PerSample, b: PerSample, groups: Mapping[str, Any], combine: C
     """The figure of one configuration less that of another, on the images of both.
 
     Pooled figures sum their components again. The interval is a paired bootstrap over groups, by the methods of
-    :func:`benchmarks.statistics.intervals.interval`; where all groups differ alike it is the exact bound. The p-value is that of
+    `interval`; where all groups differ alike it is the exact bound. The p-value is that of
     :func:`sign_flip`.
 
     Args:
