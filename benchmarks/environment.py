@@ -14,6 +14,7 @@ from typing import Any
 
 PACKAGES = ("numpy", "scipy", "opencv-python", "opencv-python-headless", "pillow", "pillow-heif", "scikit-image")
 NETWORK_PACKAGES = ("torch", "torchvision", "transformers", "onnxruntime")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SOURCE_KINDS = (".py", ".yaml", ".yml", ".png")
 
 
@@ -26,7 +27,9 @@ def environment(device: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "opencv_threads": cv2.getNumThreads(),
+        "threads": {name: os.environ[name] for name in THREADS if name in os.environ},
         "packages": versions((*PACKAGES, *NETWORK_PACKAGES)),
         "device": device,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -123,6 +124,7 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
         except MemoryError:
             raise  # says nothing of the image: it is to be tried again where there is more memory
         except Exception as error:  # whatever a pipeline does wrong is a record of that image, never the end of the run
+            raise_if_full(error)
             words = f"{type(error).__name__}: {error}"
             yield Outcome(sample, None, None, None, words, ms, {}, texts, brightness=brightness)
             continue
@@ -134,6 +136,12 @@ def predict(pipeline: Pipeline, samples: Iterable[Sample], prompt_of: PromptOf) 
 def brightness_of(image: Image) -> float:
     """Mean of a picture from 0 to 1, of every eighth row and column, which tells dark from bright well enough."""
     return round(float(image[::8, ::8].mean()) / 255, 4)
+
+
+def raise_if_full(error: Exception) -> None:
+    """Raise the error of a full disk again: it says nothing of the image, which is to be tried where there is room."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise error
 
 
 def nothing_to_show(pipeline: Pipeline, sample: Sample, prompt: Prompt) -> bool:
@@ -164,6 +172,7 @@ def false_alarms(pipeline: Pipeline, image: Image, absent: tuple[str, ...]) -> t
     except MemoryError:
         raise
     except Exception as error:  # as of the call that counts
+        raise_if_full(error)
         return (True,) * len(absent), f"{type(error).__name__}: {error}"
 
 

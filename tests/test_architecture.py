@@ -17,7 +17,7 @@ from benchmarks.readme import PARTS, refreshed
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for folder in ("pipelines", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
-COMMANDS = ["benchmarks.run", "benchmarks.peers"]
+COMMANDS = [f"benchmarks.{name}" for name in ("run", "peers", "report", "compare", "recommend", "rescore")]
 HEAVY = ("torch", "torchvision", "transformers", "onnxruntime", "gradio", "optuna", "wandb", "datasets", "pandas")
 
 

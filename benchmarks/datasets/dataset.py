@@ -54,7 +54,7 @@ class Scan:
         n_groups: number of groups, the unit of splitting and resampling.
         splits: names of the splits that are declared, sorted.
         has_truth: whether any sample has masks.
-        hash: sha256 over ids, bytes of pictures and masks, prompts, groups and splits.
+        hash: sha256 over ids, bytes of pictures and masks, prompts, groups, splits and tags.
     """
 
     n: int
@@ -74,6 +74,7 @@ def scan(samples: Iterable[Sample]) -> Scan:
     splits, has_truth = set[str](), False
     for s in samples:
         row = [s.id, s.image_hash, s.target_hash, s.prompt.to_json(), s.group, s.split, *s.absent]
+        row += [dict(s.tags)] if s.tags else []
         digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
         if (number := _number(s.id)) in ids:
             raise DatasetError(f"Two samples have the id {s.id!r}.", "Give each its own.")
@@ -198,7 +199,7 @@ class Dataset:
 
     @property
     def hash(self) -> str:
-        """sha256 over ids, bytes of pictures and masks, prompts, groups and splits: equal hash, equal scores."""
+        """sha256 over ids, bytes of pictures and masks, prompts, groups, splits and tags: equal hash, equal scores."""
         return self.scan.hash
 
     def select(self, samples: Collection[Sample]) -> Dataset:

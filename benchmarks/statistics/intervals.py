@@ -22,8 +22,9 @@ FEW_GROUPS = 50
 FEWEST_FOR_BCA = 8
 """With fewer groups the resamples do not reach as far as the figure may: two groups give three of them."""
 
-MOST_GROUPS = 4096
-"""More groups are joined at random into so many at most: names decide, so that some places stay empty."""
+MOST_GROUPS, MOST_OF_CURVES, MANY_SUMS = 4096, 1024, 64
+"""More groups are joined at random into so many at most: names decide, so that some places stay empty. Of a figure with
+more than `MANY_SUMS` sums a group takes kilobytes, so that fewer are told apart."""
 
 DRAWS_AT_ONCE = 1 << 17
 """Draws that are held at once: they stay in the cache of the processor, and memory is level."""
@@ -101,10 +102,15 @@ def interval(numerators: npt.ArrayLike, denominators: npt.ArrayLike, groups: Seq
 class GroupSums:
     """Numerators and denominators of a figure, summed by group, image after image.
 
-    Memory is level: beyond 4,096 groups, groups are joined at random into as many at most, as names decide. What is
-    resampled is then a random group of groups, which leaves the interval as wide as it is (Wolter, Introduction to
-    Variance Estimation, 2007, chapter 2) and makes it 2 % uncertain at most.
+    Memory is level: beyond 4,096 groups (1,024 for a figure of many sums, such as a curve), groups are joined at random
+    into as many at most, as names decide. What is resampled is then a random group of groups, which leaves the interval
+    as wide as it is (Wolter, Introduction to Variance Estimation, 2007, chapter 2) and makes it 2 % uncertain at most.
     """
+
+    @property
+    def most(self) -> int:
+        """Groups that are told apart; each holds all sums of the figure."""
+        return min(MOST_GROUPS, MOST_OF_CURVES) if self.sums[0].size > MANY_SUMS else MOST_GROUPS
 
     def __init__(self) -> None:
         self.places: dict[Any, int] = {}
@@ -140,20 +146,20 @@ class GroupSums:
 
     def _place(self, group: Any) -> int:
         if self.joined:
-            return _bucket(group)
+            return _bucket(group, self.most)
         place = self.places.setdefault(group, len(self.places))
-        if place >= MOST_GROUPS:
+        if place >= self.most:
             self._join()
-            return _bucket(group)
+            return _bucket(group, self.most)
         if place >= len(self.sums):
             self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)])
         return place
 
     def _join(self) -> None:
-        joined = np.zeros((MOST_GROUPS, *self.sums.shape[1:]))
+        joined = np.zeros((self.most, *self.sums.shape[1:]))
         for group, place in self.places.items():
             if place < len(self.sums):
-                joined[_bucket(group)] += self.sums[place]
+                joined[_bucket(group, self.most)] += self.sums[place]
         self.sums, self.places, self.joined = joined, {}, True
 
     def terms(self) -> tuple[Floats, Floats]:
@@ -181,8 +187,8 @@ class GroupSums:
         return _interval(tops, bottoms, self.n, (resamples, level, seed), combine, limits)
 
 
-def _bucket(group: Any) -> int:
-    return int.from_bytes(hashlib.blake2b(str(group).encode(), digest_size=8).digest()) % MOST_GROUPS
+def _bucket(group: Any, most: int) -> int:
+    return int.from_bytes(hashlib.blake2b(str(group).encode(), digest_size=8).digest()) % most
 
 
 def _interval(tops: Floats, bottoms: Floats, n: int, drawing: tuple[int, float, int], combine: Combine,
@@ -285,14 +291,3 @@ def _t_ends(tails: Floats, tops: Floats, bottoms: Floats, combine: Combine, effe
     error = math.sqrt((count - 1) / count * float(((left_out - left_out.mean()) ** 2).sum()))
     whole = float(combine(tops.sum(axis=0), bottoms.sum(axis=0)))
     return np.asarray(whole + error * stdtrit(max(effective - 1, 1), tails), np.float64)
-
-
-def percentiles(values_ms: Sequence[float]) -> dict[str, float | int | None]:
-    """``n``, mean and median, and those higher percentiles that so many calls support; the others are None."""
-    n = len(values_ms)
-    found: dict[str, float | int | None] = {"n": n, "mean": None, "p50": None}
-    if n:
-        found |= {"mean": round(float(np.mean(values_ms)), 4), "p50": round(float(np.median(values_ms)), 4)}
-    for name, (level, needed) in SUPPORT.items():
-        found[name] = round(float(np.percentile(values_ms, level)), 4) if n >= needed else None
-    return found

@@ -169,7 +169,7 @@ def test_calls_are_thinned_by_chance_and_the_means_are_of_all(monkeypatch: pytes
     monkeypatch.setattr(latency, "MOST_APART", 200)
     log = LatencyLog()
     for index in range(4096):
-        log.add_call(str(index % 16), rounds.timing.Measured(float(index), None, {"a": float(index)}), 1 + index // 512)
+        log.add_call(str(index % 16), rounds.span.Measured(float(index), None, {"a": float(index)}), 1 + index // 512)
     assert 50 <= len(log.apart.latency) <= 200
     assert set(log.apart.of) == set(range(16))  # a step of 16 would have kept one image alone
     assert np.mean(np.asarray(log.apart.latency)) == pytest.approx(2048, rel=0.15)
@@ -185,7 +185,7 @@ def test_a_hundred_thousand_images_take_level_memory() -> None:
         tracemalloc.start()
         try:
             for index in range(n):
-                call = rounds.timing.Measured(5.0, None, {"a": 5.0})
+                call = rounds.span.Measured(5.0, None, {"a": 5.0})
                 log.scored.add(call, log._place(f"picture-{index}"), latency.SCORED)
             log.timing(load_s=0, first_ms=None, warm_up=0, throughputs=(), peak_memory_mb={}, resumed=False)
             return tracemalloc.get_traced_memory()[1]

@@ -82,14 +82,18 @@ def test_every_fault_is_a_row_of_its_own(command: Run, weights: Path) -> None:
 def test_a_damaged_default_is_not_silently_replaced(command: Run, weights: Path) -> None:
     path = weights / "briaai/RMBG-2.0/onnx/model.onnx"
     path.write_bytes(path.read_bytes()[:1000])
-    row = rows_of(command("benchmarks.run", "--pipelines", "rmbg", "--weights", str(weights), *QUICK))["rmbg"]
+    row = rows_of(command("benchmarks.run", "--pipelines", "rmbg:size=64", "--weights", str(weights), *QUICK))[
+        "rmbg:size=64"
+    ]
     assert (row["status"], row["substitute_for"]) == ("unavailable", None)
     assert "briaai/RMBG-2.0" in row["reason"]
 
 
 def test_a_default_that_is_not_there_is_replaced_and_that_is_said(command: Run, weights: Path) -> None:
     shutil.rmtree(weights / "briaai/RMBG-2.0")
-    row = rows_of(command("benchmarks.run", "--pipelines", "rmbg", "--weights", str(weights), *QUICK))["rmbg"]
+    row = rows_of(command("benchmarks.run", "--pipelines", "rmbg:size=64", "--weights", str(weights), *QUICK))[
+        "rmbg:size=64"
+    ]
     assert (row["status"], row["substitute_for"]) == ("ok", "briaai/RMBG-2.0")
     assert row["weights"][0]["repo"] in ("ZhengPeng7/BiRefNet", "onnx-community/BiRefNet-ONNX")
 
