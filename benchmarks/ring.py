@@ -52,13 +52,18 @@ class Ring:
         self.begun = (perf_counter(), process_time())
         usable = [one for one in self.manifest.configurations if one.unavailable is None]
         for configuration in usable:
-            if self.store.timing(configuration.id) is None:
+            if not self._is_done(configuration):
                 self._score(configuration)
         self._take_turns()
         for configuration in self.alone:  # memory ended while others were alive
             self._score(configuration, again=True)
             self._take_turns()
         return self.verdicts
+
+    def _is_done(self, configuration: Configuration) -> bool:
+        """Whether it is timed and every record can be read; where one cannot, one process times it all anew."""
+        timed = self.store.timing(configuration.id) is not None
+        return timed and len(self.store.keys(configuration.id)) >= self.manifest.dataset.n
 
     def _score(self, configuration: Configuration, *, again: bool = False) -> None:
         """Start a worker and let it score; then it waits for its turns."""
@@ -95,7 +100,7 @@ class Ring:
                 "session": secrets.token_hex(4)}  # fmt: skip
         while ring:
             worker = ring.popleft()
-            worker.tell({"do": "turn", "living": len(self.alive)})
+            worker.tell({"do": "turn", "living": self._on_card()})
             event = worker.wait_for("window", "measured")
             if event and event["event"] == "window":
                 ring.append(worker)
@@ -104,6 +109,10 @@ class Ring:
                 worker.tell({"do": "write", "end": {**said, "parent_cpu_share": self._cpu_share()}})
                 worker.wait_for("written")
             self._ended(worker, others=bool(ring))
+
+    def _on_card(self) -> int:
+        """Workers that may hold a context on the card: those on the processor are no users of it."""
+        return sum(worker.configuration.device == "cuda" for worker in self.alive)
 
     def _interleaved(self, ids: list[str], beside: Worker | None) -> bool | None:
         """Whether all configurations that are timed at all take turns; None where there is only one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from benchmarks.records import Record, WeightsRecord
 from benchmarks.timing.record import Server, Throughput
 
 Status = Literal["ok", "unavailable", "failed"]
+Use = Literal["yes", "no", "unclear"]
 TIMES = frozenset((
     "latency_ms", "latency_ci", "latency_calls", "device_ms", "throughput_ips", "throughput_with_decode_ips",
     "server_ms", "stages_ms", "load_s", "first_ms", "peak_memory_mb", "overhead_ms", "clock_ms", "interleaved",
@@ -72,3 +74,22 @@ class Row(Record):
     dtype: str | None = None
     weights: tuple[WeightsRecord, ...] = ()
     flags: tuple[str, ...] = ()
+
+
+def commercial(row: Row) -> Use | None:
+    """Whether all weights may be used commercially; yes where it ran without any, None where it did not run."""
+    if row.status != "ok":
+        return None
+    allowed = {one.commercial for one in row.weights}
+    return "no" if False in allowed else "unclear" if None in allowed else "yes"
+
+
+def may_lead(rows: Sequence[Row]) -> list[Row]:
+    """Rows with a quality to ship: those whose prompts come from the true masks are left out, unless all are such."""
+    judged = [row for row in rows if row.status == "ok" and row.miou is not None]
+    return [row for row in judged if not has_oracle(row)] or judged
+
+
+def has_oracle(row: Row) -> bool:
+    """Whether its points or boxes were taken from the true masks, which nobody has who needs a mask."""
+    return "oracle_prompts" in row.flags

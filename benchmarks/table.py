@@ -137,6 +137,8 @@ FLAGS = {
     "no_masks": "the dataset has no masks: time is measured, quality is not",
     "limited": "a part of the dataset, by --limit",
     "timed_in_part": "--budget-s ended the timing before every image was timed",
+    "few_windows": "the throughput is of fewer than six windows: it has no interval",
+    "batch_failed": "a batch failed with {value}: the throughput is of smaller ones alone",
     "fewer_batches": "not every batch size of the throughput could be tried",
     "not_saturated": "the throughput still rose where the budget or the memory for larger batches ended",
     "not_interleaved": "timed alone, or with some of the others only: drift of the machine may have hit it otherwise",

@@ -7,10 +7,12 @@ the run.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
 import random
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +43,8 @@ Orders = SimpleQueue[dict[str, Any]]
 
 WAIT_FOR_PREDECESSOR_S = 10
 TELL_EVERY_S = 0.2
+PR_SET_PDEATHSIG = 1
+"""Of prctl (sys/prctl.h): the signal that a process gets when its parent ends."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,7 @@ def _record(outcomes: Iterator[evaluate.Outcome], log: LatencyLog, job: Job, tel
 
 def main(folder: Path, configuration_id: str) -> int:
     """Do the work; the exit code is that of the error, which is told as well."""
+    end_with_parent()
     tell, orders = _teller(), Orders()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     store = RunStore(folder)
@@ -211,11 +216,27 @@ def _teller() -> Tell:
     """Keep stdout for the JSON lines alone; whatever a library prints goes to stderr."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
+    lines.write("\n")  # whatever was printed before may lack the end of its line
 
     def tell(event: dict[str, Any]) -> None:
         lines.write(json.dumps(event) + "\n")
 
     return tell
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, where it can (Linux): a thread may never get its turn.
+
+    A parent that ended before this was asked for has closed our stdin, or is another one now.
+    """
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        error = ctypes.get_errno()
+        print(f"prctl: {os.strerror(error)}; the end of the parent is heard on stdin alone", file=sys.stderr)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _listen(orders: Orders) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -23,6 +24,9 @@ FATAL: tuple[type[WorkbenchError], ...] = (DatasetError, ImageError, ResourceErr
 
 LOADING_PATIENCE = 6
 """Times as long as a call: weights may be on their way from the hub, and nothing is told meanwhile."""
+
+LOG_END = 1 << 16
+"""Bytes of a log that are looked through for its last line: a library may have written gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,15 @@ class Worker:
         self.log = store.folder / configuration.id / "worker.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.worker", str(store.folder), configuration.id]
-        with self.log.open("wb") as errors:
+        self.log.write_bytes(b"")
+        with self.log.open("ab") as errors:  # to the end, since what it says on stdout is written there as well
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         self.said: list[dict[str, Any]] = []
         self.rest = b""
         self.error: dict[str, Any] = {}
-        self.started = self.written = self.hung = False
+        self.started = self.written = False
+        self.waited_s: float | None = None
+        self.end = _end_of(self.process.pid)
 
     def tell(self, order: dict[str, Any]) -> None:
         """Give an order; one who died meanwhile does not hear it, which the next look at it finds out."""
@@ -90,17 +97,33 @@ class Worker:
         return event
 
     def _read(self) -> bool:
-        """Wait for whole lines; False where none will come."""
+        """Wait for whole lines; False where none will come, also where a child of a dead worker holds the pipe open."""
         assert self.process.stdout is not None
+        told = self.process.stdout.fileno()
         patience_s = self.timeout_s * (1 if self.started else LOADING_PATIENCE)
-        if not select.select([self.process.stdout], [], [], patience_s)[0]:
-            self.hung = True
-            self.process.kill()
+        ready = select.select([told, *self.end], [], [], patience_s)[0]
+        if not ready:
+            self._kill(patience_s)
+        if told not in ready:
             return False
-        data = os.read(self.process.stdout.fileno(), 1 << 16)
+        data = os.read(told, 1 << 16)
         *lines, self.rest = (self.rest + data).split(b"\n")
-        self.said += [json.loads(line) for line in lines]
+        for line in lines:
+            self._hear(line)
         return bool(data)
+
+    def _hear(self, line: bytes) -> None:
+        """Take an event; anything else was printed by a library before stdout was ours, and goes to the log."""
+        event = _event(line)
+        if event is not None:
+            self.said.append(event)
+        elif line.strip():
+            with self.log.open("ab") as log:
+                log.write(line + b"\n")
+
+    def _kill(self, waited_s: float) -> None:
+        self.waited_s = waited_s
+        self.process.kill()
 
     def verdict(self) -> Verdict:
         """Wait for its end and say what it was.
@@ -122,8 +145,8 @@ class Worker:
             return Verdict(self.configuration.model_copy(update={"unavailable": said}))
         if self.error:
             return Verdict(self.configuration, said, bool(self.error.get("memory")))
-        if self.hung:
-            return Verdict(self.configuration, f"It gave no sign of life for {self.timeout_s:g} s and was ended. "
+        if self.waited_s is not None:
+            return Verdict(self.configuration, f"It gave no sign of life for {self.waited_s:g} s and was ended. "
                            f"Give --timeout-s more if it needs longer. {_last_line(self.log)}")  # fmt: skip
         return Verdict(self.configuration, f"{_ending(code)} {_last_line(self.log)}", code == -signal.SIGKILL)
 
@@ -131,8 +154,7 @@ class Worker:
         try:
             return self.process.wait(self.timeout_s)
         except subprocess.TimeoutExpired:  # all was told, and it does not end
-            self.process.kill()
-            self.hung = True
+            self._kill(self.timeout_s)
             return self.process.wait()
 
     def close(self) -> None:
@@ -141,7 +163,30 @@ class Worker:
             self.process.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             _close(pipe)
+        while self.end:
+            os.close(self.end.pop())
         self.process.wait()
+
+
+def _end_of(pid: int) -> list[int]:
+    """What can be waited on until the process ends; nothing where the system has no such thing (before Linux 5.3)."""
+    if not hasattr(os, "pidfd_open"):
+        return []
+    try:
+        return [os.pidfd_open(pid)]
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):  # an old kernel, or a container that forbids it
+            raise
+        return []
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """The event of a line, or None where it is none."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and isinstance(said.get("event"), str) else None
 
 
 def _close(pipe: Any) -> None:
@@ -165,5 +210,8 @@ def _ending(code: int) -> str:
 
 
 def _last_line(log: Path) -> str:
-    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_END))
+        text = file.read().decode(errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
     return f"{lines[-1][:500]} (the whole: {log})" if lines else f"It said nothing (log: {log})."

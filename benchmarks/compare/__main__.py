@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from benchmarks.compare.comparison import Comparison, Measured, Side
+    from benchmarks.compare.comparison import Comparison, Measured
     from benchmarks.compare.gates import Gate
+    from benchmarks.compare.side import Side
 
 app = application()
+EXACT = " *"
+"""Beside an exact bound: no resample differs, so that it is none of the intervals that the others are."""
 
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="RUN_FOLDER:LABEL, or a RUN_FOLDER with one row: what is judged.")],
+    a: Annotated[str, typer.Argument(help="RUN:LABEL, or a RUN with one row: what is judged.")],
     b: Annotated[str, typer.Argument(help="The same: what it is held against.")],
-    run: Annotated[
-        Path | None, typer.Option(help="Folder of a run; A and B are then two of its labels.", show_default=False)
-    ] = None,
+    run: Annotated[Path | None, typer.Option(help="A and B are then two of its labels.", show_default=False)] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="A metric, or all; may be repeated. Default: the leaderboard's.", show_default=False),
@@ -39,15 +40,18 @@ def compare(
 ) -> int:
     """Compare two rows image by image: differences of A less B with 95 % intervals, and the ratio of their times.
 
-    A gate of --fail-if is violated, and the exit code 1, where a difference is beyond the limit and its interval
-    excludes that nothing differs: --fail-if "miou<-0.01" --fail-if "latency_ratio>1.1".
+    RUN is the folder of a run, or of runs, of which the newest is taken. A difference counts where both its interval
+    excludes that nothing differs and its p-value is at most 0.05; else it is a tie. A gate of --fail-if is violated,
+    and the exit code 1, where a difference is beyond the limit and counts: --fail-if "miou<-0.01"
+    --fail-if "latency_ratio>1.1".
     """
     from benchmarks.compare import comparison
     from benchmarks.compare.gates import LATENCY_RATIO, judged, parse_gates
+    from benchmarks.compare.side import find_side
     from benchmarks.metrics import METRICS
 
     gates = parse_gates(fail_if or (), METRICS)
-    sides = comparison.find_side(a, run), comparison.find_side(b, run)
+    sides = find_side(a, run), find_side(b, run)
     found = comparison.compare(*sides, _metrics(metric or [], gates))
     differences = {name: one.difference for name, one in found.metrics.items()}
     results = judged(gates, {**differences, LATENCY_RATIO: found.latency.difference})
@@ -89,7 +93,7 @@ def _show(sides: tuple[Side, Side], found: Comparison, results: Sequence[Mapping
     for name, one in found.metrics.items():
         table.add_row(name, *_cells(one))
     ratio = list(_cells(found.latency))
-    table.add_row("latency, A / B", *ratio[:5], {"better": "faster", "worse": "slower"}.get(ratio[5], ratio[5]))
+    table.add_row("latency, A / B", *ratio[:-1], {"better": "faster", "worse": "slower"}.get(ratio[-1], ratio[-1]))
     screen.print(table)
     for line in _lines(found, results):
         screen.print(line, markup=False, soft_wrap=True)
@@ -99,7 +103,7 @@ def _cells(one: Measured) -> Iterator[str]:
     gap, sign = one.difference, "" if one.a is None else "+"
     yield from ("-" if value is None else f"{value:.4f}" for value in (one.a, one.b))
     yield "-" if gap.value is None else f"{gap.value:{sign}.4f}"
-    yield "-" if gap.ci is None else f"{gap.ci[0]:{sign}.4f} {gap.ci[1]:{sign}.4f}"
+    yield "-" if gap.ci is None else f"{gap.ci[0]:{sign}.4f} {gap.ci[1]:{sign}.4f}{EXACT * (gap.method == 'exact')}"
     yield "-" if gap.p is None else "<.0001" if gap.p < 1e-4 else f"{gap.p:.4f}"
     yield "-" if gap.value is None else one.verdict
 
@@ -107,6 +111,8 @@ def _cells(one: Measured) -> Iterator[str]:
 def _lines(found: Comparison, results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if found.n_groups and any(one.difference.few_groups for one in found.metrics.values() if one.difference.n):
         yield f"few groups ({found.n_groups}): read the intervals as rough"
+    if any(one.difference.method == "exact" for one in found.metrics.values()):
+        yield f"{EXACT.strip()} exact bound, no interval: no group differs otherwise, and so far groups not seen could"
     if found.latency.difference.reason:
         yield f"latency: {found.latency.difference.reason}"
     yield from found.notes

@@ -6,39 +6,23 @@ import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.compare.side import Side
 from benchmarks.datasets import Sample
 from benchmarks.leaderboard import HEADLINES, is_random
 from benchmarks.metrics import METRICS, Metric
-from benchmarks.records import Configuration, DatasetRecord, RunManifest, SampleRecord
+from benchmarks.records import DatasetRecord, SampleRecord
 from benchmarks.selection import open_selected
 from benchmarks.statistics.paired import Difference, SideBySide
 from benchmarks.statistics.paired_latency import Calls, ratio
 from benchmarks.statistics.pairs import Verdict, matched, side_by_side, verdict
-from benchmarks.store import RunStore
-from benchmarks.timing.record import Timing
 from benchmarks.timing.steadiness import AGREE
-from pipelines.errors import DatasetError, UnknownNameError, UsageError
+from pipelines.errors import DatasetError, UsageError
 
 MACHINE = ("cpu", "cores", "gpu")
-
-
-@dataclass(frozen=True)
-class Side:
-    """One row that is compared."""
-
-    store: RunStore
-    manifest: RunManifest
-    configuration: Configuration
-
-    @property
-    def timing(self) -> Timing | None:
-        """Of the process that finished it, or None."""
-        return self.store.timing(self.configuration.id)
 
 
 @dataclass(frozen=True)
@@ -75,44 +59,6 @@ class Comparison:
     metrics: Mapping[str, Measured]
     latency: Measured
     notes: tuple[str, ...]
-
-
-def find_side(text: str, run: Path | None = None) -> Side:
-    """The row that ``RUN_FOLDER:LABEL``, the folder of a run with one row, or with a run a label alone names.
-
-    Args:
-        text: of the command line.
-        run: folder of the run where the text is a label.
-
-    Raises:
-        UsageError: there is no such run, it has several rows, or the row has no records.
-        UnknownNameError: the run has no such row.
-    """
-    folder, label = (run, text) if run else _split(text)
-    store = RunStore(folder)
-    manifest = store.manifest()
-    by_label = {one.label: one for one in manifest.configurations}
-    if label is None and len(by_label) > 1:
-        raise UsageError(f"{folder} has {len(by_label)} rows.", f"Write {folder}:LABEL; labels: {', '.join(by_label)}.")
-    label = label or next(iter(by_label))
-    if label not in by_label:
-        raise UnknownNameError(f"row of {folder}", label, by_label)
-    side = Side(store, manifest, by_label[label])
-    if next(store.records(side.configuration.id), None) is None:
-        why = side.configuration.unavailable or "It has not run."
-        raise UsageError(f"{label} of {folder} has no records. {why}", "Run it, then compare.")
-    return side
-
-
-def _split(text: str) -> tuple[Path, str | None]:
-    """Folder and label; both may hold colons, so the first folder that holds a run counts."""
-    places = [place for place, character in enumerate(text) if character == ":"]
-    for place in (len(text), *places):
-        folder, label = Path(text[:place] or "."), text[place + 1 :]
-        if (folder / "manifest.json").is_file() and (label or place == len(text)):
-            return folder, label or None
-    raise UsageError(f"{text!r} names no row of a run.",
-                     "Write RUN_FOLDER:LABEL, or --run RUN_FOLDER and two labels.")  # fmt: skip
 
 
 def check_same(a: Side, b: Side) -> None:
@@ -250,7 +196,8 @@ def _took_turns(a: Side, b: Side) -> bool:
 
 
 def _notes(a: Side, b: Side, n: int) -> Iterator[str]:
-    counts = [side.manifest.dataset.n for side in (a, b)]
+    yield from dict.fromkeys(side.note for side in (a, b) if side.note)
+    counts = [side.n for side in (a, b)]
     if counts != [n, n]:
         yield f"{n} images are in both; the first has {counts[0]}, the second {counts[1]}"
     if not _took_turns(a, b):

@@ -1,4 +1,4 @@
-"""Gates of a comparison, such as ``miou<-0.01``: violated where a difference is beyond the limit, and is no chance."""
+"""Gates of a comparison, such as ``miou<-0.01``: violated where a difference is beyond the limit and counts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.statistics.paired import Difference
+from benchmarks.statistics.pairs import verdict
 from pipelines.errors import UnknownNameError, UsageError
 
 LATENCY_RATIO = "latency_ratio"
@@ -32,7 +33,7 @@ class Gate:
 
     @property
     def even(self) -> float:
-        """The value where nothing differs, which the interval has to exclude."""
+        """The value where nothing differs."""
         return 1.0 if self.name == LATENCY_RATIO else 0.0
 
 
@@ -70,7 +71,7 @@ def _gate(text: str, names: Sequence[str]) -> Gate:
 def judge(gate: Gate, found: Difference) -> dict[str, Any]:
     """Whether a gate is violated, as it is printed.
 
-    Violated is what lies beyond the limit with an interval that excludes that nothing differs.
+    Violated is what lies beyond the limit and counts by the rule of the verdict: what it calls a tie violates nothing.
 
     Args:
         gate: what is asked for.
@@ -83,11 +84,12 @@ def judge(gate: Gate, found: Difference) -> dict[str, Any]:
         raise UsageError(f"--fail-if {gate.text!r} cannot be judged: {found.reason or 'the figure is not defined'}.",
                          "Choose another figure, or compare rows that have it.")  # fmt: skip
     beyond = found.value < gate.limit if gate.side == "<" else found.value > gate.limit
-    sure = found.ci is not None and not found.ci[0] <= gate.even <= found.ci[1]
+    sure = verdict(found, even=gate.even) != "tie"
     return {
         "gate": gate.text,
         "value": found.value,
         "ci": found.ci,
+        "method": found.method,
         "limit": gate.limit,
         "violated": beyond and sure,
         "why": _why(beyond, sure, found),
@@ -97,9 +99,10 @@ def judge(gate: Gate, found: Difference) -> dict[str, Any]:
 def _why(beyond: bool, sure: bool, found: Difference) -> str:
     if not beyond:
         return "within the limit"
-    if found.ci is None:
-        return f"beyond the limit, but there is no interval to tell it from chance: {found.reason}"
-    return "beyond the limit, and no chance" if sure else "beyond the limit, but may be chance"
+    if sure:
+        return "beyond the limit, and the difference counts"
+    groups = "1 group" if found.n_groups == 1 else f"{found.n_groups} groups"
+    return f"beyond the limit, but {groups} cannot show it{f': {found.reason}' if found.reason else ''}"
 
 
 def judged(gates: Iterable[Gate], differences: Mapping[str, Difference]) -> list[dict[str, Any]]:

@@ -43,9 +43,11 @@ def recommend(
 ) -> int:
     """Say which pipeline of a finished run to ship, why, how sure that is, and what would change the answer.
 
-    The best mIoU wins, or what is cheaper among those that the images do not tell apart from it.
+    The best mIoU wins, or what is cheaper among those that the images do not tell apart from it and whose own mIoU is
+    lower by 0.02 at most.
     """
     from benchmarks.recommend.choice import Limits
+    from benchmarks.run_folder import find_run, newest_note, rows_of
     from benchmarks.store import RunStore
 
     limits = Limits(
@@ -56,13 +58,15 @@ def recommend(
         commercial=commercial,
         device=device.value if device else None,
     )
-    store = RunStore(find_run(run))
+    folder = find_run(run)
+    store, note = RunStore(folder), newest_note(run, folder)
     manifest = store.manifest()
-    found = recommendation(store, manifest, rows_of(store), limits)
+    found = recommendation(store, manifest, rows_of(folder), limits)
     if as_json:
         emit(document(manifest, limits, found))
     else:
-        _print(found, f"run {store.folder.name} of {manifest.dataset.name}, {manifest.dataset.n} images")
+        about = f"run {folder.name} of {manifest.dataset.name}, {manifest.dataset.n} images"
+        _print(found, f"{note}. {about}" if note else about)
     return int(found.choice is None)
 
 
@@ -80,64 +84,6 @@ def _share(value: float | None, option: str) -> float | None:
     if value is not None and not 0 <= value <= 1:
         raise UsageError(f"{option} cannot be {value:g}.", "Give a number from 0 to 1, such as 0.8.")
     return value
-
-
-def find_run(path: Path) -> Path:
-    """The folder of a run, or the newest run of a folder of runs.
-
-    Args:
-        path: as the command line names it.
-
-    Raises:
-        UsageError: there is neither.
-    """
-    from pipelines.errors import UsageError
-
-    if (path / "manifest.json").is_file():
-        return path
-    runs = [file.parent for file in path.glob("*/manifest.json")] if path.is_dir() else []
-    if not runs:
-        raise UsageError(
-            f"{path} {'holds no run' if path.is_dir() else 'is not a folder'}.",
-            "Name a folder that benchmarks.run wrote, such as runs or runs/RUN_ID.",
-        )
-    return max(runs, key=_begun)
-
-
-def _begun(folder: Path) -> tuple[str, int]:
-    """When a run began, and when its manifest was last written, in ns: two may have begun in one second."""
-    import json
-
-    path = folder / "manifest.json"
-    try:
-        created = str(json.loads(path.read_bytes())["created"])
-    except (ValueError, KeyError, TypeError):  # of another version, which is no reason not to find the others
-        created = ""
-    return created, path.stat().st_mtime_ns
-
-
-def rows_of(store: RunStore) -> list[Row]:
-    """The rows that a finished run printed.
-
-    Raises:
-        UsageError: the run did not finish, or its summary is of another version.
-    """
-    import json
-
-    from pydantic import ValidationError
-
-    from benchmarks.rows import Row
-    from pipelines.errors import UsageError
-
-    path = store.folder / "summary.json"
-    try:
-        return [Row.model_validate(row) for row in json.loads(path.read_bytes())["rows"]]
-    except FileNotFoundError as error:
-        raise UsageError(f"{store.folder} is of a run that did not finish.", "Run its command again first.") from error
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise UsageError(
-            f"{path} holds no rows that this version reads.", "Run its command again, with --fresh if need be."
-        ) from error
 
 
 def recommendation(store: RunStore, manifest: RunManifest, rows: list[Row], limits: Limits) -> Recommendation:
@@ -195,10 +141,17 @@ def _visible(text: str) -> str:
 def _runner_up(one: RunnerUp) -> str:
     from benchmarks.recommend.choice import number
 
-    parts = [] if one.miou is None else [f"mIoU {one.miou:.3f} ({one.miou_difference:+.3f}{', a tie' * one.tied})"]
+    parts = [] if one.miou is None else [f"mIoU {one.miou:.3f} ({one.miou_difference:+.3f}{_tie(one)})"]
     parts += [] if one.latency_ms is None else [f"{number(one.latency_ms)} ms"]
     parts += [] if one.memory_mb is None else [f"{number(one.memory_mb)} MB"]
     return f"{one.label}: {', '.join([*parts, *one.licences])}"
+
+
+def _tie(one: RunnerUp) -> str:
+    from benchmarks.recommend.choice import NEAR
+
+    far = abs(one.miou_difference or 0.0) > NEAR
+    return (", cannot be told apart with so few groups" if far else ", a tie") * one.tied
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ class RunnerUp(Record):
     Attributes:
         miou_difference: its mIoU less that of the choice.
         difference_ci: 95 % interval of that on the same images.
-        tied: whether the images do not tell it apart from the best.
+        difference_method: how that was made; "exact" is a bound, as no resample differs.
+        difference_p: p-value of that, corrected for all pairs of the run (Holm 1979).
+        tied: whether the images do not tell it apart from the choice.
         share: of resampled sets of images on which it has the best mIoU.
         latency_ms: median.
         memory_mb: peak.
@@ -30,6 +32,8 @@ class RunnerUp(Record):
     miou: float | None
     miou_difference: float | None
     difference_ci: Ends | None
+    difference_method: str | None
+    difference_p: float | None
     tied: bool
     share: float | None
     latency_ms: float | None
@@ -73,8 +77,8 @@ def recommend(case: Case) -> Recommendation:
     barred = {row.label: why for row in case.rows if (why := _barred(row, case, judged))}
     open_rows = [row for row in case.rows if row.label not in barred]
     fit = [row for row in open_rows if not choice.breaches(row, case.limits)]
-    chosen = choice.pick(fit, case.images.difference)
-    flips = choice.relaxations(open_rows, case.limits, chosen, case.images.difference)
+    chosen = choice.pick(fit, case.images.pair)
+    flips = choice.relaxations(open_rows, case.limits, chosen, case.images.pair)
     excluded = tuple(_exclusion(row, case, barred) for row in case.rows if row not in fit)
     if chosen is None:
         return _nothing(open_rows, case, judged, excluded, flips)
@@ -143,13 +147,16 @@ def _runners_up(chosen: Pick, fit: Sequence[Row], case: Case,
 
 
 def _runner_up(row: Row, chosen: Pick, case: Case, shares: Mapping[str, float]) -> RunnerUp:
-    gap = case.images.difference(row.label, chosen.row.label) if row.miou is not None else None
+    pair = case.images.pair(row.label, chosen.row.label) if row.miou is not None else None
+    gap = pair.difference if pair else None
     return RunnerUp(
         label=row.label,
         miou=row.miou,
         miou_difference=gap.value if gap else None,
         difference_ci=gap.ci if gap else None,
-        tied=row is chosen.best or row in chosen.tied if gap else False,
+        difference_method=gap.method if gap else None,
+        difference_p=gap.p_holm if gap else None,
+        tied=pair is not None and pair.tie,
         share=shares.get(row.label),
         latency_ms=_finite(choice.p50_ms(row)),
         memory_mb=_finite(choice.memory_mb(row)),
@@ -169,5 +176,5 @@ def _would_change(chosen: Pick, fit: Sequence[Row], case: Case, flips: Sequence[
         said.append(f"If more images show that its lead of {lead:.3f} is real, or if quality alone counts, "
                     f"{chosen.best.label} would be the choice.")  # fmt: skip
     said += [f"If {flip.words}, {grounds.instead(flip, chosen, case)}."
-             for flip in choice.tightenings(fit, chosen, case.images.difference)[:MOST_FLIPS // 2]]  # fmt: skip
+             for flip in choice.tightenings(fit, chosen, case.images.pair)[:MOST_FLIPS // 2]]  # fmt: skip
     return tuple(said)

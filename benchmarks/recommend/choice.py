@@ -8,9 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.rows import Row
+from benchmarks.statistics.intervals import TOLERANCE
+from benchmarks.statistics.pairs import Pair
 
 SAME = 0.05
 """Speeds and sizes within 5 % are alike: a machine that does other things beside tells no smaller ones apart."""
+
+NEAR = 0.02
+"""Of a tie the cheaper one is the choice where its mIoU is lower by so much at most: few images make ties of rows that
+differ by far more, and what they cannot show may be there all the same."""
 
 FEWEST_DIGITS, MOST_DIGITS = 3, 17
 
@@ -58,26 +64,8 @@ class Breach:
     far: float = 0.0
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The mIoU of one row less that of another on the same images.
-
-    Attributes:
-        value: observed.
-        ci: 95 % interval, or None where the images support none.
-    """
-
-    value: float
-    ci: tuple[float, float] | None
-
-    @property
-    def tie(self) -> bool:
-        """Whether the images do not tell the two apart; what is alike on every image is a tie too."""
-        return self.value == 0 if self.ci is None else self.ci[0] <= 0 <= self.ci[1]
-
-
-Differ = Callable[[str, str], Difference]
-"""Labels of two rows → the mIoU of the first less that of the second."""
+Differ = Callable[[str, str], Pair]
+"""Labels of two rows → the mIoU of the first less that of the second, and whether that counts."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +81,16 @@ class Pick:
     row: Row
     best: Row
     tied: tuple[Row, ...] = ()
+
+    @property
+    def near(self) -> tuple[Row, ...]:
+        """Those of the tied whose mIoU is about that of the best."""
+        return tuple(row for row in self.tied if near(self.best, row))
+
+    @property
+    def far(self) -> tuple[Row, ...]:
+        """Those of the tied whose mIoU is clearly lower: so few groups may hide that they are worse."""
+        return tuple(row for row in self.tied if not near(self.best, row))
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,7 @@ def _licence(row: Row) -> Breach:
 
 
 def pick(rows: Sequence[Row], differ: Differ) -> Pick | None:
-    """The choice: the best mIoU, or what is cheaper among those that the images do not tell apart from it.
+    """The choice: the best mIoU, or what is cheaper among those that tie with it and are lower by 0.02 at most.
 
     Cheaper is faster, else smaller, else of a clearer licence, each where it differs by more than 5 %. Where no row has
     an mIoU the fastest is the choice.
@@ -232,7 +230,12 @@ def pick(rows: Sequence[Row], differ: Differ) -> Pick | None:
         return Pick(cheapest(rows), min(rows, key=p50_ms))
     best = max(judged, key=lambda row: (row.miou or 0.0, -p50_ms(row)))
     tied = tuple(row for row in judged if row is not best and differ(best.label, row.label).tie)
-    return Pick(cheapest((best, *tied)), best, tied)
+    return Pick(cheapest((best, *(row for row in tied if near(best, row)))), best, tied)
+
+
+def near(best: Row, row: Row) -> bool:
+    """Whether the mIoU of a row is at most 0.02 below that of the best."""
+    return (best.miou or 0.0) - (row.miou or 0.0) <= NEAR + TOLERANCE
 
 
 def cheapest(rows: Sequence[Row]) -> Row:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from benchmarks.recommend import choice
-from benchmarks.recommend.choice import Difference, Flip, Limits, Pick, number
+from benchmarks.recommend.choice import Flip, Limits, Pick, number
 from benchmarks.records import Record
 from benchmarks.rows import Row
+from benchmarks.statistics.pairs import Pair
 
 ALMOST_ALWAYS, MOSTLY = 0.95, 0.8
 CLOSE, HALF = 0.1, 0.5
@@ -25,8 +26,8 @@ class Compared(Protocol):
     def n(self) -> int:
         """How many images."""
 
-    def difference(self, first: str, second: str, /) -> Difference:
-        """The mIoU of the first less that of the second."""
+    def pair(self, first: str, second: str, /) -> Pair:
+        """The mIoU of the first less that of the second, and whether that counts."""
 
     def shares(self, labels: Sequence[str]) -> dict[str, float]:
         """How often each is best on resampled images."""
@@ -80,12 +81,27 @@ def why(chosen: Pick, fit: Sequence[Row], case: Case) -> str:
     if len(fit) == 1:
         return f"{row.label} is {others}: {quality}. {_cost(row)}"
     if row is best:
-        rivals = " and ".join(one.label for one in chosen.tied)
-        tied = f" The images do not tell {rivals} apart from it, at no lower cost." if rivals else ""
-        return f"{row.label} has the best quality {others}: {quality}.{tied} {_cost(row)}"
-    gap = case.images.difference(best.label, row.label)
+        return f"{row.label} has the best quality {others}: {quality}.{_rivals(chosen, case)} {_cost(row)}"
+    gap = case.images.pair(best.label, row.label)
     return (f"{row.label} is as good as the best {others}, as far as the images tell, and {_cheaper(row, best)}: "
-            f"{quality}, against {best.miou:.3f} of {best.label} ({_gap(gap)}). {_cost(row)}")  # fmt: skip
+            f"{quality}, against {best.miou:.3f} of {best.label} ({_gap(gap)}; cost decides a tie "
+            f"within {choice.NEAR:g} of the best). {_cost(row)}")  # fmt: skip
+
+
+def _rivals(chosen: Pick, case: Case) -> str:
+    """Those that tie with the choice, which is the best: why they are not the choice."""
+    said = ""
+    if chosen.near:
+        said += f" The images do not tell {_labels(chosen.near)} apart from it, at no lower cost."
+    if chosen.far:
+        groups = case.images.pair(chosen.best.label, chosen.far[0].label).difference.n_groups
+        said += (f" {_labels(chosen.far)} cannot be told apart from it with so few groups ({groups}), but the mIoU is "
+                 f"lower by more than {choice.NEAR:g}, up to which cost would decide.")  # fmt: skip
+    return said
+
+
+def _labels(rows: Sequence[Row]) -> str:
+    return " and ".join(one.label for one in rows)
 
 
 def _asked(limits: Limits) -> str:
@@ -96,9 +112,11 @@ def _ends(ends: Ends | None) -> str:
     return f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else ""
 
 
-def _gap(gap: Difference) -> str:
-    ends = f", interval {gap.ci[0]:+.3f} to {gap.ci[1]:+.3f}" if gap.ci else ""
-    return f"difference {gap.value:+.3f}{ends}"
+def _gap(pair: Pair) -> str:
+    gap = pair.difference
+    kind = "exact bound" if gap.method == "exact" else "interval"
+    ends = f", {kind} {gap.ci[0]:+.3f} to {gap.ci[1]:+.3f}" if gap.ci else ""
+    return f"difference {gap.value or 0.0:+.3f}{ends}"
 
 
 def _cheaper(row: Row, other: Row) -> str:
@@ -148,7 +166,7 @@ def sure(chosen: Pick, fit: Sequence[Row], case: Case, shares: Mapping[str, floa
     elif row is not chosen.best:
         level = "a tie"
     else:
-        sure = share >= ALMOST_ALWAYS and not doubts and "few_groups" not in row.flags
+        sure = share >= ALMOST_ALWAYS and not doubts and not chosen.tied and "few_groups" not in row.flags
         level = "sure" if sure else "fairly sure" if share >= MOSTLY else "not sure"
     return Sure(level=level, share=share, words=tuple(words))
 
@@ -162,7 +180,7 @@ def _stays_best(chosen: Pick, fit: Sequence[Row], case: Case, shares: Mapping[st
     images = f"resampled sets of the {case.images.n} images"
     if row is best:
         return [f"It stays the best of those that fit on {_share(shares[row.label])} of {images}."]
-    gap = case.images.difference(best.label, row.label)
+    gap = case.images.pair(best.label, row.label).difference
     worst = f" The loss may be as large as {gap.ci[1]:.3f}." if gap.ci and gap.ci[1] > 0 else ""
     return [f"By quality alone it is a tie: {row.label} is best on {_share(shares[row.label])} of {images}, "
             f"{best.label} on {_share(shares[best.label])}.{worst}"]  # fmt: skip
@@ -217,9 +235,11 @@ def instead(flip: Flip, chosen: Pick, case: Case) -> str:
     then, now = flip.pick.row, chosen.row
     if then.miou is None or now.miou is None:
         return f"{then.label} would be the choice, at {number(choice.p50_ms(then))} ms an image"
-    gap = case.images.difference(then.label, now.label)
-    if gap.tie:
+    pair = case.images.pair(then.label, now.label)
+    gap = pair.difference.value or 0.0
+    if pair.tie and abs(gap) <= choice.NEAR:
         return f"{then.label} would be the choice: as good as far as the images tell, and {_cheaper(then, now)}"
-    if gap.value > 0:
-        return f"{then.label} would win by {gap.value:.3f} mIoU"
-    return f"{then.label} would be the choice, at {-gap.value:.3f} mIoU less"
+    if pair.tie:
+        said = f"at {abs(gap):.3f} mIoU {'more' if gap > 0 else 'less'}"
+        return f"{then.label} would be the choice, {said}, which cannot be told apart with so few groups"
+    return f"{then.label} would {f'win by {gap:.3f} mIoU' if gap > 0 else f'be the choice, at {-gap:.3f} mIoU less'}"

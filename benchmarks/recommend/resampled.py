@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cached_property
 
 import numpy as np
 
 from benchmarks.metrics import METRICS
-from benchmarks.recommend.choice import Difference
 from benchmarks.records import RunManifest
 from benchmarks.statistics.intervals import DRAWS_AT_ONCE, TOLERANCE
 from benchmarks.statistics.paired import SideBySide
-from benchmarks.statistics.pairs import matched, side_by_side
+from benchmarks.statistics.pairs import Pair, matched, side_by_side, table_pairs
 from benchmarks.store import RunStore
 from pipelines.errors import UsageError
 
@@ -31,18 +30,20 @@ class SameImages:
 
     def __init__(self, labels: Sequence[str], table: SideBySide, seed: int = 0) -> None:
         self.labels, self.table, self.seed = list(labels), table, seed
-        self.difference = cache(self._difference)
 
     @property
     def n(self) -> int:
         """How many images there are."""
         return self.table.sums.n
 
-    def _difference(self, first: str, second: str) -> Difference:
-        """The mIoU of the first less that of the second, with the 95 % interval of a paired bootstrap over groups."""
-        places = self.labels.index(first), self.labels.index(second)
-        found = self.table.difference(*places, seed=self.seed, flips=1)  # no p-value is asked for
-        return Difference(found.value or 0.0, found.ci)
+    @cached_property
+    def _pairs(self) -> dict[tuple[str, str], Pair]:
+        return {(one.first, one.second): one for one in table_pairs(self.labels, self.table, MIOU, self.seed)}
+
+    def pair(self, first: str, second: str) -> Pair:
+        """The mIoU of the first less that of the second, and its verdict among all pairs of the run."""
+        found = self._pairs.get((first, second))
+        return found or self._pairs[second, first].turned()
 
     def shares(self, labels: Sequence[str]) -> dict[str, float]:
         """How often each of the rows has the best mIoU when whole groups are drawn again; equals are both best.

@@ -17,7 +17,9 @@ app = application()
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs, as benchmarks.run names them.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Folders of runs, or of several, of which the newest is taken.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="Write here instead of into the run; of several runs, a folder each.", show_default=False),
@@ -32,11 +34,16 @@ def report(
     """
     from benchmarks.report.contents import report as report_of
     from benchmarks.report.written import folders, formats, write
+    from benchmarks.run_folder import find_run, newest_note
 
     wanted = formats(format_)
     screen, done = console(quiet=quiet, to_stderr=as_json), []
-    for run, folder in folders(runs, out):
-        found = report_of(run, pictures="html" in wanted)
+    named = [(run, find_run(run)) for run in runs]
+    places = folders([run for _, run in named], out)
+    for note in filter(None, (newest_note(*one) for one in named)):
+        screen.print(note, markup=False, soft_wrap=True)
+    reports = [(report_of(run, pictures="html" in wanted), folder) for run, folder in places]
+    for found, folder in reports:  # none is written before all could be read
         files = write(found, folder, wanted)
         done.append(_about(found, files))
         screen.print(found.answer.headline, markup=False, soft_wrap=True)

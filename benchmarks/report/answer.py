@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchmarks import leaderboard
+from benchmarks import rows
 from benchmarks.report import figures
+from benchmarks.report.cautions import cautions
 from benchmarks.report.facts import Facts, Series
 from benchmarks.report.ties import Pair
 from benchmarks.rows import Row
-from benchmarks.table import FLAGS
-
-CAUTIONS = ("few_groups", "oracle_prompts", "limited", "resumed", "unstable", "disturbed")
-LISTED = 4
+from benchmarks.tracking.scrubbed import scrubbed
 
 
 @dataclass(frozen=True)
@@ -35,45 +33,68 @@ class Answer:
     cautions: tuple[str, ...] = ()
 
 
-def answer(facts: Facts, pairs: Sequence[Pair], weakest: str | None = None) -> Answer:
+def answer(facts: Facts, pairs: Sequence[Pair], weakest: Sequence[str] = ()) -> Answer:
     """Put the result in words.
 
     Args:
         facts: of the run.
         pairs: the leader against every other.
-        weakest: on which part of the images the leader is weakest, as a sentence.
+        weakest: on which parts of the images the leader is weak, in sentences.
     """
+    found = _answer(facts, pairs, weakest)
+    return replace(found, headline=f"Unfinished run: {found.headline}") if facts.unfinished else found
+
+
+def _answer(facts: Facts, pairs: Sequence[Pair], weakest: Sequence[str]) -> Answer:
     if not facts.ran:
-        return Answer("No pipeline ran, so there is no answer.", None, (_cure(facts),), (), _cautions(facts))
+        return Answer("No pipeline ran, so there is no answer.", None, (_cure(facts),), (), cautions(facts))
     if not facts.judged:
         return _without_quality(facts)
-    leader = facts.judged[0]
-    weak = (weakest,) if weakest else ()
-    return Answer(
-        _headline(leader.row, pairs, facts),
-        leader.label,
-        (
-            *_certainty(leader.row, pairs, facts),
-            *_faster_tie(facts, pairs),
-            *_blind_speed(facts),
-            *weak,
-        ),
-        _cost(leader.row, facts),
-        _cautions(facts),
-    )
+    row, among = facts.rivals[0].row, _among_rivals(facts, pairs)
+    reasons = (*_certainty(row, among, facts), *_faster_tie(facts, among), *_blind_speed(facts), *weakest)
+    return Answer(_headline(row, among, facts), row.label, reasons, _cost(row, facts), cautions(facts))
+
+
+def _among_rivals(facts: Facts, pairs: Sequence[Pair]) -> list[Pair]:
+    labels = {one.label for one in facts.rivals}
+    return [pair for pair in pairs if pair.label in labels]
 
 
 def _headline(row: Row, pairs: Sequence[Pair], facts: Facts) -> str:
-    how_good = f"mIoU {figures.score(row.miou)}"
-    if not pairs and len(facts.series) > 1:
-        return (f"Which of the {len(facts.series)} pipelines is best cannot be said: only {row.label} could be judged, "
-                f"with {how_good}.")  # fmt: skip
-    if not pairs:
-        return f"{row.label} reaches {how_good}; it is the only pipeline of this run."
+    how_good, rivals = f"mIoU {figures.score(row.miou)}", facts.rivals
+    if len(rivals) == 1:
+        return _of_one(row, how_good, facts)
+    apart = _not_compared(pairs, facts)
+    if apart:
+        return f"{row.label} scores highest with {how_good}, but cannot be compared with {figures.and_others(apart)}."
     tied = [pair.label for pair in pairs if pair.tie]
     if not tied:
-        return f"{row.label} is the best of {len(facts.judged)} pipelines, with {how_good}."
-    return f"{row.label} scores highest with {how_good}, but {and_others(tied)} cannot be told apart from it."
+        return f"{row.label} is the best of {len(rivals)} pipelines, with {how_good}."
+    return f"{row.label} scores highest with {how_good}, but {figures.and_others(tied)} cannot be told apart from it."
+
+
+def _of_one(row: Row, how_good: str, facts: Facts) -> str:
+    if len(facts.series) == 1:
+        return f"{row.label} reaches {how_good}; it is the only pipeline of this run."
+    if len(facts.judged) > 1:
+        return f"{row.label} reaches {how_good}; it is the only one that was judged without help from the true masks."
+    return (f"Which of the {len(facts.series)} pipelines is best cannot be said: only {row.label} could be judged, "
+            f"with {how_good}.")  # fmt: skip
+
+
+def _not_compared(pairs: Sequence[Pair], facts: Facts) -> list[str]:
+    """Rivals that the leader cannot be compared with."""
+    compared = {pair.label for pair in pairs}
+    return [one.label for one in facts.rivals[1:] if one.label not in compared]
+
+
+def _why_not_compared(labels: Sequence[str], facts: Facts) -> list[str]:
+    leader, others = facts.rivals[0], [one for one in facts.rivals if one.label in labels]
+    if not others:
+        return []
+    shared = any(leader.by_id.keys() & one.by_id.keys() for one in others)
+    why = "the difference is not defined on them" if shared else "no image was judged for both"
+    return [f"Without a comparison on the same images an order says little: {why}."]
 
 
 def _certainty(row: Row, pairs: Sequence[Pair], facts: Facts) -> tuple[str, ...]:
@@ -81,46 +102,46 @@ def _certainty(row: Row, pairs: Sequence[Pair], facts: Facts) -> tuple[str, ...]
     images = figures.count(row.scored, "image")
     said = [f"Its masks overlap the true ones by {figures.score(row.miou)} on average over {images}{ends}."]
     said += [_of_runner_up(pair) for pair in pairs[:1]]
-    rest = len(facts.judged) - 2
-    if rest > 0 and not any(pair.tie for pair in pairs):
-        said.append(
-            f"The other {rest} are further behind." if rest > 1 else f"{facts.judged[2].label} is further behind."
-        )
-    return tuple(said)
+    apart = _not_compared(pairs, facts)
+    rest = [] if apart or any(pair.tie for pair in pairs) else [pair.label for pair in pairs[1:]]
+    if rest:
+        who = rest[0] if len(rest) == 1 else f"The other {len(rest)}"
+        said.append(f"{who} {'is' if len(rest) == 1 else 'are'} further behind.")
+    return (*said, *_why_not_compared(apart, facts))
 
 
 def _of_runner_up(pair: Pair) -> str:
-    lead, p = figures.signed(pair.difference), f"p {figures.chance(pair.p)}"
-    ends = f"{figures.signed(pair.ci[0])} to {figures.signed(pair.ci[1])}, " if pair.ci else ""
+    ends = f"{said}, " if (said := pair.ends()) else ""
+    about = f"{figures.signed(pair.difference)} on the same images ({ends}p {figures.chance(pair.p)})"
     if pair.tie:
-        return f"Against the runner-up {pair.label} it is a tie: {lead} on the same images ({ends}{p})."
-    return f"The lead over the runner-up {pair.label} is real: {lead} on the same images ({ends}{p})."
+        return f"It cannot be told apart from the runner-up {pair.label}: {about} is a tie."
+    return f"The lead over the runner-up {pair.label} is real: {about}."
 
 
 def _faster_tie(facts: Facts, pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """The fastest of those that are as good as the leader, where it is faster."""
-    ours, tied = figures.p50(facts.judged[0].row), {pair.label for pair in pairs if pair.tie}
-    quick = [(ms, one.label) for one in facts.judged if one.label in tied and (ms := figures.p50(one.row)) is not None]
-    if ours is None or not quick or min(quick)[0] >= ours:
+    """The fastest of those that are as good as the leader, where it is faster by more than 5 %."""
+    leader, tied = facts.rivals[0].row, {pair.label for pair in pairs if pair.tie}
+    ours, quick = figures.p50(leader), figures.fastest([one.row for one in facts.rivals if one.label in tied])
+    theirs = figures.p50(quick[0]) if quick else None
+    if ours is None or theirs is None or theirs >= ours or figures.alike(ours, theirs):
         return ()
-    ms, label = min(quick)
-    return (f"{label} is as good as far as these images tell, and takes {figures.milliseconds(ms)} "
-            f"instead of {figures.milliseconds(ours)} an image.",)  # fmt: skip
+    return (f"{quick[0].label} is as good as far as these images tell, and takes {figures.latency(quick[0])} "
+            f"instead of {figures.latency(leader)} an image.",)  # fmt: skip
 
 
 def _blind_speed(facts: Facts) -> tuple[str, ...]:
     """The fastest of those of which only the speed is known."""
-    quick = [(ms, one.label) for one in _blind(facts) if (ms := figures.p50(one.row)) is not None]
+    return _fastest("Of those that could not be judged", facts.blind)
+
+
+def _fastest(who: str, found: Sequence[Series]) -> tuple[str, ...]:
+    quick = figures.fastest([one.row for one in found])
     if not quick:
         return ()
-    ms, label = min(quick)
-    return (f"Of those that could not be judged the fastest is {label}: {figures.milliseconds(ms)} an image.",)
-
-
-def _blind(facts: Facts) -> list[Series]:
-    """Those that ran, but whose quality was not measured."""
-    judged = {one.label for one in facts.judged}
-    return [one for one in facts.ran if one.label not in judged]
+    labels, ms = figures.and_others([row.label for row in quick]), figures.latency(quick[0])
+    if len(quick) == 1:
+        return (f"{who} the fastest is {labels}: {ms} an image (median).",)
+    return (f"{who} the fastest are {labels}, about alike: from {ms} an image (median).",)
 
 
 def _cost(row: Row, facts: Facts) -> tuple[str, ...]:
@@ -128,7 +149,7 @@ def _cost(row: Row, facts: Facts) -> tuple[str, ...]:
     machine = environment.get("gpu") if row.device == "cuda" else environment.get("cpu")
     rate = row.throughput_ips
     throughput = f", {figures.digits(rate.value)} images a second in batches of {rate.batch_size}" if rate else ""
-    speed = (f"An image takes {figures.milliseconds(figures.p50(row))} (median, {machine or row.device}){throughput}; "
+    speed = (f"An image takes {figures.latency(row)} (median, {machine or row.device}){throughput}; "
              f"memory peaks at {figures.memory(row)}.")  # fmt: skip
     return speed, licence(row)
 
@@ -137,30 +158,22 @@ def licence(row: Row) -> str:
     """What may be done with the weights, in one sentence."""
     if not row.weights:
         return "It needs no weights, so no model licence applies."
-    names = listed([f"{one.licence} ({one.repo})" for one in row.weights])
-    commercial = figures.commercial(row.weights)
-    allowed = {"yes": "commercial use is allowed", "no": "commercial use is not allowed",
-               "unclear": "whether commercial use is allowed is unclear"}[commercial]  # fmt: skip
-    return f"Its weights are under {names}: {allowed}."
+    names = figures.listed([f"{one.licence} ({one.repo})" for one in row.weights])
+    allowed = {"yes": "commercial use is allowed", "no": "commercial use is not allowed"}
+    use = allowed.get(rows.commercial(row) or "", "whether commercial use is allowed is unclear")
+    return f"Its weights are under {names}: {use}."
 
 
 def _without_quality(facts: Facts) -> Answer:
-    why = _why_unjudged(facts)
-    timed = sorted((ms, one.row.label) for one in facts.ran if (ms := figures.p50(one.row)) is not None)
-    headline = f"This run does not say which pipeline is best{', only what each one costs' * bool(timed)}."
-    quickest = () if not timed else (
-        f"The fastest is {timed[0][1]}: {figures.milliseconds(timed[0][0])} an image (median).",)  # fmt: skip
+    quickest = _fastest("Of all that ran", facts.ran)
+    headline = f"This run does not say which pipeline is best{', only what each one costs' * bool(quickest)}."
     cure = "Add masks to the dataset to learn which is best." if not _all_random(facts) else (
         "Run without --weights random, where the weights can be had, to learn which is best.")  # fmt: skip
-    return Answer(headline, None, (why, *quickest), (cure,), _cautions(facts))
+    return Answer(headline, None, (_why_unjudged(facts), *quickest), (cure,), cautions(facts))
 
 
 def _all_random(facts: Facts) -> bool:
-    return all(map(_is_random, facts.ran))
-
-
-def _is_random(one: Series) -> bool:
-    return leaderboard.is_random(one.configuration)
+    return all(one.random for one in facts.ran)
 
 
 def _why_unjudged(facts: Facts) -> str:
@@ -171,46 +184,4 @@ def _why_unjudged(facts: Facts) -> str:
 
 def _cure(facts: Facts) -> str:
     first = facts.series[0].row if facts.series else None
-    return f"{first.label}: {first.reason}" if first and first.reason else "The run holds no pipeline."
-
-
-def _cautions(facts: Facts) -> tuple[str, ...]:
-    """What limits the answer, from what a reader has to know first."""
-    said = []
-    blind = [one.label for one in _blind(facts)] if facts.judged else []
-    if blind:
-        why = "ran with random weights" if all(map(_is_random, _blind(facts))) else "could not be judged"
-        said.append(f"{and_others(blind)} {why}: of them only speed and memory count, and a better one may be "
-                    "among them.")  # fmt: skip
-    absent = [one.label for one in facts.series if one.row.status != "ok"]
-    if absent and facts.ran:
-        said.append(f"{and_others(absent)} gave no result, so nothing is said of "
-                    f"{'it' if len(absent) == 1 else 'them'}; the reason stands in the table.")  # fmt: skip
-    raised = {flag for one in facts.series[:1] for flag in one.row.flags}
-    said += [sentence(flag, facts) for flag in CAUTIONS if flag in raised]
-    return tuple(said)
-
-
-def sentence(flag: str, facts: Facts) -> str:
-    """What a flag means, as the terminal says it, as a sentence; one of a pipeline's own stands for itself."""
-    name, _, value = flag.partition(":")
-    if name == "errors":
-        return f"{value} images failed and count as 0."
-    words = FLAGS[name].format(groups=facts.manifest.dataset.n_groups, value=value) if name in FLAGS else flag
-    return f"{words[:1].upper()}{words[1:]}."
-
-
-def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def and_others(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = len(names) - LISTED
-    return listed([*names[:LISTED], figures.count(more, "other")] if more > 0 else names)
-
-
-def unjudged(one: Series) -> str:
-    """Why a configuration that ran has no quality."""
-    return "random weights" if _is_random(one) else "no masks"
+    return f"{first.label}: {scrubbed(first.reason)}" if first and first.reason else "The run holds no pipeline."

@@ -6,15 +6,22 @@ import re
 import shlex
 
 from benchmarks.records import Configuration, DatasetRecord, Protocol, RunManifest
+from benchmarks.tracking.scrubbed import last_part
 
 
-def command_line(manifest: RunManifest) -> str:
-    """The command, quoted for a shell; what the defaults say is left out."""
+def command_line(manifest: RunManifest, *, shared: bool = False) -> str:
+    """The command, quoted for a shell; what the defaults say is left out.
+
+    Args:
+        manifest: of the run.
+        shared: whether it goes to others: then of an absolute path only the last part is told.
+    """
+    told = last_part if shared else str
     dataset, protocol, first = manifest.dataset, manifest.protocol, manifest.configurations[:1]
-    parts = ["--dataset", dataset.spec, "--pipelines", ",".join(_entry(one) for one in manifest.configurations)]
+    parts = ["--dataset", told(dataset.spec), "--pipelines", ",".join(_entry(one) for one in manifest.configurations)]
     parts += [*_of_dataset(dataset), *_of_protocol(protocol)]
     if first and first[0].weights_from is not None:
-        parts += ["--weights", first[0].weights_from]
+        parts += ["--weights", told(first[0].weights_from)]
     devices = {one.device for one in manifest.configurations if one.unavailable is None}
     if len(devices) == 1:
         parts += ["--device", *devices]

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.report.answer import Answer, answer
 from benchmarks.report.facts import Facts, read
 from benchmarks.report.gallery import Gallery, gallery, open_again
-from benchmarks.report.parts import parts, weakest
+from benchmarks.report.parts import parts, weak_words
 from benchmarks.report.ties import Pair, of_leader, pairs
 from benchmarks.statistics.slices import Slices
 
@@ -45,10 +45,14 @@ def report(folder: Path, *, pictures: bool = True) -> Report:
         pictures: whether a gallery is wanted; without it the dataset is left alone.
 
     Raises:
-        UsageError: the folder holds no run that this version reads.
+        UsageError: the folder holds no run that this version reads, or its records are gone.
     """
     facts = read(folder)
     found = pairs(facts.judged, facts.manifest.protocol.seed)
     images = gallery(facts, *open_again(facts)) if pictures else Gallery()
     weak = parts(facts)
-    return Report(facts, found, answer(facts, of_leader(found), weakest(facts, weak)), images, weak)
+    rivals = facts.rivals
+    leader = rivals[0].row if rivals else None
+    words = weak_words(weak[leader.label], leader.miou) if leader else []
+    said = answer(facts, of_leader(found, leader.label if leader else None), [f"It {one}." for one in words])
+    return Report(facts, found, said, images, weak)

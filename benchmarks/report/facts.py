@@ -19,8 +19,9 @@ from benchmarks.metrics import METRICS
 from benchmarks.metrics.curve import CURVE, LEVELS, iou_curve
 from benchmarks.records import Configuration, RunManifest, SampleRecord
 from benchmarks.report.outlines import Outline, outline
-from benchmarks.rows import Row
+from benchmarks.rows import Row, has_oracle, may_lead
 from benchmarks.store import RunStore
+from pipelines.errors import UsageError
 
 MOST_OUTLINES_MB = 200.0
 """Of all configurations together; beyond it the masks of one are not compared with those of others."""
@@ -46,6 +47,7 @@ class Series:
         errors: the first so many, as (id, what went wrong).
         curve: mean IoU at each of 256 thresholds ``(256,)`` of images with a target, or None without soft maps.
         outlines: id → the union of its masks, compressed; None once they would take too much room.
+        unfinished: whether it was still to be measured when the run ended.
     """
 
     configuration: Configuration
@@ -56,6 +58,7 @@ class Series:
     errors: list[tuple[str, str]] = field(default_factory=list)
     curve: npt.NDArray[np.float64] | None = None
     outlines: dict[str, Outline] | None = field(default_factory=dict)
+    unfinished: bool = False
 
     @property
     def label(self) -> str:
@@ -65,7 +68,12 @@ class Series:
     @property
     def meaningful(self) -> bool:
         """Whether its masks mean anything: it ran, and its weights are not random."""
-        return self.row.status == "ok" and not leaderboard.is_random(self.configuration)
+        return self.row.status == "ok" and not self.random
+
+    @property
+    def random(self) -> bool:
+        """Whether its weights are random."""
+        return leaderboard.is_random(self.configuration)
 
     @cached_property
     def by_id(self) -> dict[str, float]:
@@ -94,8 +102,24 @@ class Facts:
 
     @property
     def judged(self) -> list[Series]:
-        """Those whose quality was measured, best first."""
+        """Those whose quality was measured, best first; those with prompts from the true masks come last."""
         return [one for one in self.series if one.row.status == "ok" and one.row.miou is not None]
+
+    @property
+    def rivals(self) -> list[Series]:
+        """Those of the judged of which one is to be shipped, best first: the first leads."""
+        labels = {row.label for row in may_lead(self.rows)}
+        return [one for one in self.judged if one.label in labels]
+
+    @property
+    def blind(self) -> list[Series]:
+        """Those that ran, but whose quality was not measured."""
+        return [one for one in self.ran if one.row.miou is None]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the run ended before all was measured."""
+        return any(one.unfinished for one in self.series)
 
     @property
     def ran(self) -> list[Series]:
@@ -110,7 +134,7 @@ def read(folder: Path) -> Facts:
         folder: of the run.
 
     Raises:
-        UsageError: it holds no run that this version reads.
+        UsageError: it holds no run that this version reads, or its records are gone.
     """
     store = RunStore(folder)
     manifest = store.manifest()
@@ -120,11 +144,11 @@ def read(folder: Path) -> Facts:
     return Facts(store, manifest, tuple(series))
 
 
-def _place(one: Series) -> tuple[bool, bool, float]:
-    """Best mIoU first, then those without, fastest first, then what did not run."""
+def _place(one: Series) -> tuple[bool, bool, bool, float]:
+    """Best mIoU first, then those that knew the answer, then those without, fastest first, then what did not run."""
     row = one.row
     worse = (row.latency_ms or {}).get("p50") or 0.0 if row.miou is None else -row.miou
-    return row.status != "ok", row.miou is None, worse
+    return row.status != "ok", row.miou is None, row.miou is not None and has_oracle(row), worse
 
 
 def _summary(store: RunStore, manifest: RunManifest) -> dict[str, Row]:
@@ -157,11 +181,15 @@ def _series(store: RunStore, manifest: RunManifest, configuration: Configuration
         for record in store.records(configuration.id):
             tap.add(record)
         one.row = known
+        if known.status == "ok" and len(one.ids) < known.n:
+            raise UsageError(f"The records of {store.folder} are gone.", "Run its command again, with --fresh.")
     else:
         records = tap.through(store.records(configuration.id))
         one.row = leaderboard.row(manifest, configuration, records, timing)
         for _ in records:  # those of a row that was settled without them
             pass
+        whole = timing is not None and len(one.ids) == manifest.dataset.n
+        one.unfinished = not whole and configuration.unavailable is None
     tap.close()
     return one
 

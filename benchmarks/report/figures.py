@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks.records import WeightsRecord
+import math
+from collections.abc import Sequence
+
+from benchmarks import rows
+from benchmarks.recommend import choice
 from benchmarks.rows import MetricValue, Row
 
 NOTHING = "–"
 MS_IN_S = 1000.0
 KILO = 1000.0
+LISTED = 4
 
 
 def score(value: float | None) -> str:
@@ -60,6 +65,14 @@ def rate(row: Row) -> str:
     return NOTHING if found is None else f"{digits(found.value)} (batch {found.batch_size})"
 
 
+def latency(row: Row) -> str:
+    """Median latency; with two digits where its windows differ."""
+    ms = p50(row)
+    if ms is None or "unstable" not in row.flags:
+        return milliseconds(ms)
+    return f"about {milliseconds(float(f'{ms:.2g}'))}"
+
+
 def p50(row: Row) -> float | None:
     """Median latency in ms."""
     value = (row.latency_ms or {}).get("p50")
@@ -72,10 +85,26 @@ def p50_ci(row: Row) -> tuple[float, float] | None:
 
 
 def memory(row: Row) -> str:
-    """Peak of the process, and of the device where there is one."""
-    peak = row.peak_memory_mb or {}
-    parts = [megabytes(peak.get("host"))]
-    return " + ".join([*parts, f"{megabytes(peak['device'])} on the device"] if peak.get("device") else parts)
+    """Peak of the process, and of the device where it ran on one."""
+    parts = [megabytes((row.peak_memory_mb or {}).get("host"))]
+    return " + ".join([*parts, f"{megabytes(device_mb(row))} on the device"] if device_mb(row) else parts)
+
+
+def device_mb(row: Row) -> float | None:
+    """Peak on the device, by the figure that `recommend` holds to its limit; None on a CPU."""
+    peak = choice.memory_mb(row)
+    return peak if row.device == "cuda" and math.isfinite(peak) else None
+
+
+def alike(ms: float, other: float) -> bool:
+    """Whether two times are too close to be told apart."""
+    return max(ms, other) <= min(ms, other) * (1 + choice.SAME)
+
+
+def fastest(found: Sequence[Row]) -> list[Row]:
+    """Those with the shortest median and those that are about as fast, fastest first; empty where none was timed."""
+    timed = sorted((ms, place) for place, row in enumerate(found) if (ms := p50(row)) is not None)
+    return [found[place] for ms, place in timed if alike(ms, timed[0][0])]
 
 
 def metric(value: MetricValue | None) -> str:
@@ -85,14 +114,23 @@ def metric(value: MetricValue | None) -> str:
     return f"{score(value.value)} ({interval(value.ci)})" if value.ci else score(value.value)
 
 
-def commercial(weights: tuple[WeightsRecord, ...]) -> str:
+def commercial(row: Row) -> str:
     """Whether all weights may be used commercially, in one or two words."""
-    said = {one.commercial for one in weights}
-    if not weights:
-        return "no weights"
-    return "no" if False in said else "unclear" if None in said else "yes"
+    said = rows.commercial(row)
+    return NOTHING if said is None else said if row.weights else "no weights"
 
 
 def count(n: int, what: str) -> str:
     """A number with its noun in the singular or plural."""
     return f"{n:,} {what}{'s' * (n != 1)}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def and_others(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - LISTED
+    return listed([*names[:LISTED], count(more, "other")] if more > 0 else names)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from benchmarks.report import answer, figures
+from benchmarks.report import cautions, figures
 from benchmarks.report.command_line import command_line
 from benchmarks.report.contents import Report
+from benchmarks.report.facts import Series
 from benchmarks.report.markup import text
 from benchmarks.report.ties import of_leader
 from benchmarks.rows import Row
+from benchmarks.tracking.scrubbed import scrubbed
 
 _MARKS = re.compile(r"([\\`*_\[\]|~]|^[#+-])")
 
@@ -32,7 +34,7 @@ def markdown(report: Report) -> str:
     lines += ["", f"{manifest.dataset.n} images in {manifest.dataset.n_groups} groups; {escaped(str(machine))}; "
               f"{manifest.created[:10]}; run {escaped(manifest.run_id)}.",
               "Intervals: 95 %, bootstrap over groups. Latency: one image, decoded array to mask.",
-              "", "## Do it again", "", *_fenced(command_line(manifest)), ""]  # fmt: skip
+              "", "## Do it again", "", *_fenced(command_line(manifest, shared=True)), ""]  # fmt: skip
     return "\n".join(lines)
 
 
@@ -45,17 +47,24 @@ def _fenced(line: str) -> list[str]:
 
 def _leaderboard(report: Report) -> list[str]:
     columns = ("pipeline", "mIoU", "95 %", "tie with the best", "p50", "images/s", "memory", "weights", "commercial")
-    ties = {pair.label: "yes" if pair.tie else "no" for pair in of_leader(report.pairs)}
+    ties = {pair.label: "yes" if pair.tie else "no" for pair in of_leader(report.pairs, report.answer.leader)}
     rows = [
         (one.label, figures.score(one.row.miou), figures.interval(one.row.miou_ci),
          ties.get(one.label, figures.NOTHING),
-         figures.milliseconds(figures.p50(one.row)), figures.rate(one.row), figures.memory(one.row),
-         ", ".join(w.licence for w in one.row.weights) or "none", figures.commercial(one.row.weights))
+         figures.latency(one.row), figures.rate(one.row), figures.memory(one.row),
+         ", ".join(w.licence for w in one.row.weights) or "none", figures.commercial(one.row))
         for one in report.facts.ran
     ]  # fmt: skip
-    flags = sorted({flag for one in report.facts.ran for flag in one.row.flags})
-    notes = [f"- {escaped(answer.sentence(flag, report.facts))}" for flag in flags]
+    flags = sorted({flag for one in report.facts.ran for flag in cautions.flags(one.row)})
+    notes = [
+        f"- {escaped(cautions.sentence(flag, report.facts))} {escaped(_who(flag, report.facts.ran))}" for flag in flags
+    ]
     return [_line(columns), _line(["---"] * len(columns), plain=True), *map(_line, rows), "", *notes] if rows else []
+
+
+def _who(flag: str, ran: Sequence[Series]) -> str:
+    labels = [one.label for one in ran if flag in cautions.flags(one.row)]
+    return f"({'all' if len(labels) == len(ran) > 1 else ', '.join(labels)})"
 
 
 def _line(cells: Sequence[str], *, plain: bool = False) -> str:
@@ -64,5 +73,5 @@ def _line(cells: Sequence[str], *, plain: bool = False) -> str:
 
 def _absent(rows: Sequence[Row]) -> list[str]:
     gone = [row for row in rows if row.status != "ok"]
-    listed = [f"- {escaped(row.label)} ({row.status}): {escaped(row.reason or '')}" for row in gone]
+    listed = [f"- {escaped(row.label)} ({row.status}): {escaped(scrubbed(row.reason or ''))}" for row in gone]
     return ["", "## No result", "", *listed] if gone else []

@@ -42,13 +42,13 @@ def answer(report: Report) -> Markup:
 def _tiles(report: Report) -> Markup | None:
     if report.answer.leader is None:
         return None
-    row = report.facts.judged[0].row
+    row = report.facts.rivals[0].row
     ends = f"95 %: {figures.interval(row.miou_ci)}" if row.miou_ci else "no interval"
     tiles = (
         ("mIoU", figures.score(row.miou), ends),
-        ("median latency", figures.milliseconds(figures.p50(row)), _throughput(row)),
+        ("median latency", figures.latency(row), _throughput(row)),
         ("peak memory", figures.memory(row), row.device),
-        ("commercial use", figures.commercial(row.weights), ", ".join(w.licence for w in row.weights) or "code only"),
+        ("commercial use", figures.commercial(row), ", ".join(w.licence for w in row.weights) or "code only"),
     )
     drawn = [element("div", element("dt", name), element("dd", value, class_="value"), element("dd", more))
              for name, value, more in tiles]  # fmt: skip

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from benchmarks import leaderboard
-from benchmarks.report import answer, distributions, figures, pareto
+from benchmarks.report import distributions, figures, pareto
 from benchmarks.report.contents import Report
 from benchmarks.report.facts import Series
 from benchmarks.report.markup import Child, Markup, element, fragment
-from benchmarks.report.page_table import table
+from benchmarks.report.page_table import small, table
+from benchmarks.report.ties import Pair
+from benchmarks.rows import Row
 
 NO = Markup("")
 LOW, HALF = 0.1, 0.5
@@ -28,16 +31,32 @@ def trade_off(report: Report) -> Markup:
     found = pareto.points(report.facts.series)
     if len(found) < 2:
         return NO
-    best = pareto.front(found)
-    names = answer.listed([f"{p.label} ({figures.milliseconds(p.ms)}, {figures.score(p.miou)})" for p in best])
+    rivals = {one.label for one in report.facts.rivals}
+    best = pareto.front([p for p in found if p.label in rivals] or found)
+    rows = {row.label: row for row in report.facts.rows}
+    names = figures.listed([f"{p.label} ({figures.latency(rows[p.label])}, {figures.score(p.miou)})" for p in best])
     one = len(best) == 1
     said = (f"Nothing here is both faster and better than {names}." if one
-            else f"The dashed line is the front, where more quality costs time: {names}.")  # fmt: skip
-    beaten = [p.label for p in found if p not in best]
-    rest = f" For each of the others, {answer.and_others(beaten)}, something is faster and no worse." if beaten else ""
+            else f"The dashed line is the front, where a higher score costs time: {names}.")  # fmt: skip
+    beaten = [p.label for p in found if p not in best and p.label in rivals]
+    rest = (f" For each of the others, {figures.and_others(beaten)}, something takes no longer and scores no less."
+            if beaten else "")  # fmt: skip
     how = "Bars are 95 % intervals. Up and to the left is better."
-    return element("figure", _wide(pareto.chart(found), "Quality against latency"),
-                   element("figcaption", f"{said}{rest} ", element("span", how, class_="quiet")))  # fmt: skip
+    words = f"{said}{_no_gain(best, report.pairs)}{rest} "
+    return element("figure", _wide(pareto.chart(found, best), "Quality against latency"),
+                   element("figcaption", words, element("span", how, class_="quiet")))  # fmt: skip
+
+
+def _no_gain(best: Sequence[pareto.Point], pairs: Sequence[Pair]) -> str:
+    """Those on the front that cost more time than another, and that the images do not show to be better."""
+    tied = {frozenset((pair.first, pair.label)) for pair in pairs if pair.tie}
+    said = []
+    for place, slow in enumerate(best):
+        quick = next((one for one in best[:place] if frozenset((one.label, slow.label)) in tied), None)
+        if quick:
+            how = "is about as fast" if figures.alike(quick.ms, slow.ms) else "is faster"
+            said.append(f"{slow.label} is not told apart from {quick.label}, which {how}")
+    return f" No gain is shown by these images where {figures.listed(said)}." if said else ""
 
 
 def _wide(drawn: Markup, named: str) -> Markup:
@@ -78,7 +97,7 @@ def thresholds(report: Report) -> Markup:
     peaks = [f"{one.label}: {curve.max():.3f} at {int(curve.argmax()) / 255:.2f}" for _, one, curve in drawn]
     keys = [element("li", distributions.key(n), peak) for (n, _, _), peak in zip(drawn, peaks, strict=True)]
     masks = [one.label for one in report.facts.judged if one.curve is None]
-    without = f" {answer.and_others(masks)} gave masks only." if masks else ""
+    without = f" {figures.and_others(masks)} gave masks only." if masks else ""
     said = ("The map alone is cut at each threshold, without the clean-up that a pipeline may do after. The mark is "
             "the best threshold on these same images, so it flatters; a flat top means that the choice matters little."
             f"{without}")  # fmt: skip
@@ -104,10 +123,10 @@ def speed(report: Report) -> Markup:
 def _speed_row(number: int, one: Series, longest: float) -> list[Child]:
     row, latency = one.row, one.row.latency_ms or {}
     peak, ends, server = row.peak_memory_mb or {}, figures.p50_ci(one.row), one.row.server_ms
-    random = element("small", "random weights") if leaderboard.is_random(one.configuration) else None
+    random = element("small", "random weights") if one.random else None
     return [
         fragment(distributions.key(number), one.label, random),
-        figures.milliseconds(figures.p50(row)),
+        figures.latency(row),
         distributions.duration(figures.p50(row) or 0.0, longest, number),
         f"{figures.milliseconds(ends[0])} to {figures.milliseconds(ends[1])}" if ends else figures.NOTHING,
         *(figures.milliseconds(latency.get(name)) for name in ("p90", "p95", "p99")),
@@ -118,9 +137,19 @@ def _speed_row(number: int, one: Series, longest: float) -> list[Child]:
         figures.milliseconds(None if row.load_s is None else row.load_s * figures.MS_IN_S),
         figures.milliseconds(row.first_ms),
         figures.megabytes(peak.get("host")),
-        figures.megabytes(peak.get("device")),
+        _on_device(row),
         figures.megabytes(row.size_mb),
     ]
+
+
+def _on_device(row: Row) -> Child:
+    """The peak on the device, and what it is made of: what torch asked for, and what the driver saw taken."""
+    if figures.device_mb(row) is None:
+        return figures.NOTHING
+    names = {"device": "tensors", "reserved": "reserved", "driver": "driver"}
+    peak = row.peak_memory_mb or {}
+    said = [f"{words} {figures.megabytes(peak[name])}" for name, words in names.items() if peak.get(name) is not None]
+    return [figures.megabytes(figures.device_mb(row)), small(", ".join(said))]
 
 
 def _stages(timed: list[tuple[int, Series]]) -> Markup:

@@ -7,6 +7,7 @@ from benchmarks.report.chosen import Chapter, Choice
 from benchmarks.report.contents import Report
 from benchmarks.report.gallery import Card, Gallery, Shown
 from benchmarks.report.markup import Markup, element, fragment
+from benchmarks.tracking.scrubbed import scrubbed
 
 LONGEST_TAG, LONGEST_ERROR = 60, 200
 
@@ -14,7 +15,7 @@ LONGEST_TAG, LONGEST_ERROR = 60, 200
 def images(report: Report) -> Markup:
     """A legend and the chapters; an image that is shown twice is drawn once."""
     gallery = report.gallery
-    note = element("p", gallery.note, class_="care") if gallery.note else None
+    note = element("p", scrubbed(gallery.note), class_="care") if gallery.note else None
     if not gallery.cards:
         return fragment(note, _names(gallery))
     drawn: set[str] = set()
@@ -101,7 +102,7 @@ def _sides(card: Card) -> Markup:
 
 def _shown(one: Shown, card: Card) -> Markup:
     if one.error is not None:
-        failed = element("p", f"failed: {one.error[:LONGEST_ERROR]}", class_="failed")
+        failed = element("p", f"failed: {scrubbed(one.error[:LONGEST_ERROR])}", class_="failed")
         return element("figure", failed, element("figcaption", element("strong", one.label), " counts as 0"))
     pictures = [picture(one.mask or "", f"Mask of {one.label} on {card.id}, white on black", card),
                 picture(one.overlay or "", told_of(one, card), card)]  # fmt: skip

@@ -32,8 +32,8 @@ def method(report: Report) -> Markup:
         "Every pipeline saw the same images in a process of its own. Masks are judged at the size of the image; both "
         "sides empty count as 1, one side empty as 0, and a failed image as 0.",
         "Intervals are 95 % bootstrap intervals that resample whole groups, since images of one scene are not "
-        "independent. Two pipelines are compared image by image; they tie where the p-value of the difference, "
-        "corrected for the number of pairs, is above 0.05.",
+        "independent. Two pipelines are compared image by image; one is better where the interval of the difference "
+        "excludes 0 and the p-value, corrected for the number of pairs, is at most 0.05. Otherwise they tie.",
         f"Latency is the time from a decoded image to its mask, batch 1, after a warm-up, within {protocol.budget_s:g} "
         f"s for each pipeline. Throughput is that of the best batch{sizes}. "
         f"Order and resampling have the seed {protocol.seed}.",
@@ -94,7 +94,7 @@ def reproduce(report: Report) -> Markup:
     excluded = ", ".join(manifest.dataset.exclude)
     return fragment(
         element("p", "This command makes the run again; where nothing has changed it prints the stored rows:"),
-        _command(command_line(manifest), "Command that makes the run again"),
+        _command(command_line(manifest, shared=True), "Command that makes the run again"),
         element("p", f"FILE names these images, one a line: {excluded}.") if excluded else None,
         element("p", "And this one makes the page, with no model:"),
         _command(f"python -m benchmarks.report runs/{manifest.run_id}", "Command that makes this page"),

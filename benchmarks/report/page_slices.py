@@ -6,18 +6,18 @@ from benchmarks.report import figures
 from benchmarks.report.contents import Report
 from benchmarks.report.markup import Child, Markup, element, fragment
 from benchmarks.report.page_table import small, table
-from benchmarks.report.parts import named, weak_part
+from benchmarks.report.parts import weak_part, weak_words
 from benchmarks.statistics.slices import TAG, Slice, Slices
 
 MOST_ROWS = 80
 CHANCE = (
-    "A part with few images may look weak by chance: one is called weakest only where its whole interval lies below "
-    "the mean of all images."
+    "A part with few images may look weak by chance: one is called surely weak only where its whole interval lies "
+    "below the mean of all images."
 )
 
 
 def slices(report: Report) -> Markup:
-    """A row a part and a column a pipeline; the weakest part of each is marked."""
+    """A row a part and a column a pipeline; where each is surely weak and where its value is lowest is marked."""
     found = report.slices
     weak = {one.label: weak_part(found[one.label], one.row.miou) for one in report.facts.judged if one.label in found}
     keys = list(dict.fromkeys((part.by, part.name) for one in found.values() for part in one.parts))
@@ -29,28 +29,29 @@ def slices(report: Report) -> Markup:
     for by, name in keys[:MOST_ROWS]:
         cells = [of[label].get((by, name)) for label in found]
         most = max(part.n for part in cells if part)
-        values = [_cell(part, weak=part == weak[label]) for label, part in zip(found, cells, strict=True)]
+        values = [_cell(part, _mark(part, weak[label], found[label])) for label, part in zip(found, cells, strict=True)]
         rows.append([f"{by.removeprefix(TAG)}: {name}", str(most), *values])
     columns = ("Part of the images", "Images", *found)
     drawn = table("mIoU on parts of the images", columns, rows, frozenset(columns[1:]))
-    return fragment(element("ul", _told(weak)), drawn, _left_out(next(iter(found.values())), len(keys)))
+    return fragment(element("ul", _told(report)), drawn, _left_out(next(iter(found.values())), len(keys)))
 
 
-def _cell(part: Slice | None, *, weak: bool) -> Child:
+def _mark(part: Slice | None, weak: Slice | None, found: Slices) -> str:
+    return "surely weak" if part == weak else "lowest" if part == found.lowest else ""
+
+
+def _cell(part: Slice | None, mark: str) -> Child:
     if part is None:
         return figures.NOTHING
-    value = element("strong", f"{figures.score(part.value)} weakest") if weak else figures.score(part.value)
-    return [value, small(figures.interval(part.ci) if part.ci else None)]
+    value = element("strong", f"{figures.score(part.value)} {mark}") if mark else figures.score(part.value)
+    return [value, small(figures.interval(part.ci) if part.ci else "no interval")]
 
 
-def _told(weak: dict[str, Slice | None]) -> list[Markup]:
-    """The weakest part of each pipeline in words."""
-    lines = [
-        f"{label} is weakest where {named(part)}: {figures.score(part.value)} ({figures.interval(part.ci)}), "
-        f"{figures.count(part.n, 'image')}."
-        for label, part in weak.items()
-        if part
-    ]
+def _told(report: Report) -> list[Markup]:
+    """Where each pipeline is weak, in words."""
+    judged = [one.row for one in report.facts.judged if one.label in report.slices]
+    words = {row.label: weak_words(report.slices[row.label], row.miou) for row in judged}
+    lines = [f"{label} {' and '.join(said)}." for label, said in words.items() if said]
     return [element("li", line) for line in lines or ["No part is weaker than the whole beyond doubt."]]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.metrics import METRICS
-from benchmarks.report import answer, distributions, figures
+from benchmarks.report import cautions, distributions, figures
 from benchmarks.report.contents import Report
 from benchmarks.report.facts import Series
 from benchmarks.report.markup import Child, Markup, element, fragment
 from benchmarks.report.ties import MOST, Pair, of_leader
 from benchmarks.rows import Row
+from benchmarks.tracking.scrubbed import scrubbed
 
 COLUMNS = ("Pipeline", "mIoU", "Against the best", "Boundary IoU", "Missed", "Median latency", "Images/s",
            "Peak memory", "Weights", "Notes")  # fmt: skip
@@ -49,15 +50,16 @@ def _without_empty(
 def leaderboard(report: Report) -> Markup:
     """Rows that ran, best first, what their flags mean, then what did not run, with reasons."""
     facts = report.facts
-    ran, pairs = facts.ran, {pair.label: pair for pair in of_leader(report.pairs)}
+    ran, pairs = facts.ran, {pair.label: pair for pair in of_leader(report.pairs, report.answer.leader)}
     notes = _notes(facts.series)
     marks = {flag: number for number, flag in enumerate(notes, 1)}
     rows = [_cells(number, one, pairs.get(one.label), marks, several=bool(pairs)) for number, one in enumerate(ran)]
-    drawn = table("Best mean IoU first" if facts.judged else "Fastest first", COLUMNS, rows) if ran else None
+    knowing = ", after them those that knew the true masks" if len(facts.rivals) < len(facts.judged) else ""
+    drawn = table(f"Best mean IoU first{knowing}" if facts.judged else "Fastest first", COLUMNS, rows) if ran else None
     said = []
     for flag, labels in notes.items():
         who = element("span", f"({_who(labels, ran)})", class_="quiet")
-        said.append(element("li", f"{answer.sentence(flag, facts)} ", who))
+        said.append(element("li", f"{cautions.sentence(flag, facts)} ", who))
     return fragment(
         drawn,
         element("ol", said, class_="notes") if said else None,
@@ -71,7 +73,7 @@ def leaderboard(report: Report) -> Markup:
 def _cells(number: int, one: Series, pair: Pair | None, marks: dict[str, int], *, several: bool) -> list[Child]:
     row = one.row
     name = fragment(distributions.key(number), f"{number + 1} {one.label}")
-    blank = answer.unjudged(one) if row.miou is None else None
+    blank = cautions.unjudged(one) if row.miou is None else None
     return [
         name,
         fragment(
@@ -81,11 +83,11 @@ def _cells(number: int, one: Series, pair: Pair | None, marks: dict[str, int], *
         _against(number, pair, several=several),
         figures.score(row.boundary_iou),
         figures.share(row.miss_rate),
-        figures.milliseconds(figures.p50(row)),
+        figures.latency(row),
         figures.rate(row),
         figures.memory(row),
         _weights(row),
-        ", ".join(map(str, sorted(marks[flag] for flag in _flags(row)))) or figures.NOTHING,
+        ", ".join(map(str, sorted(marks[flag] for flag in cautions.flags(row)))) or figures.NOTHING,
     ]
 
 
@@ -97,27 +99,21 @@ def small(said: str | None) -> Markup | None:
 def _against(number: int, pair: Pair | None, *, several: bool) -> Child:
     if pair is None:
         return "best" if number == 0 and several else figures.NOTHING
-    ends = f"{figures.signed(-pair.ci[1])} to {figures.signed(-pair.ci[0])}" if pair.ci else None
-    return [f"{figures.signed(-pair.difference)}{', tie' if pair.tie else ''}", small(ends)]
+    return [f"{figures.signed(-pair.difference)}{', tie' if pair.tie else ''}", small(pair.ends(turned=True))]
 
 
 def _weights(row: Row) -> Child:
     if not row.weights:
         return "none needed"
     parts: list[Child] = [element("div", f"{one.licence} ", small(one.repo)) for one in row.weights]
-    parts.append(small(f"commercial use: {figures.commercial(row.weights)}"))
+    parts.append(small(f"commercial use: {figures.commercial(row)}"))
     return [*parts, small(f"stands in for {row.substitute_for}") if row.substitute_for else None]
-
-
-def _flags(row: Row) -> list[str]:
-    failed = [f"errors:{row.errors} of {row.n}"] if row.errors else []
-    return [*row.flags, *failed]
 
 
 def _notes(series: Sequence[Series]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in series:
-        for flag in _flags(one.row) if one.row.status == "ok" else ():
+        for flag in cautions.flags(one.row) if one.row.status == "ok" else ():
             found.setdefault(flag, []).append(one.label)
     return found
 
@@ -130,7 +126,8 @@ def _how_to_read() -> Markup:
     said = [
         "mIoU: how far mask and truth overlap, from 0 to 1, averaged over images; below it its 95 % interval. ",
         "Against the best: the mean difference on the same images, with its interval. ",
-        "Tie: the images do not tell the two apart, once all pairs are counted; an interval is of its pair alone. ",
+        "Tie: the images do not tell the two apart, since the interval holds 0 or, once all pairs are counted, p is "
+        "above 0.05; an interval is of its pair alone. ",
         "Boundary IoU judges the rim alone. ",
         "Missed: share of images with an object where nothing of it was found.",
     ]
@@ -142,28 +139,26 @@ def _pairs(report: Report) -> Markup | None:
     if len(report.pairs) < 2:
         return None
     rows: list[list[Child]] = [
-        [f"{one.first} against {one.label}", figures.signed(one.difference), _ends(one), figures.chance(one.p),
-         one.verdict]
+        [f"{one.first} against {one.label}", figures.signed(one.difference), one.ends() or figures.NOTHING,
+         figures.chance(one.p), one.verdict]
         for one in report.pairs
     ]  # fmt: skip
     columns = ("Pair", "Difference of mIoU", "95 % interval", "p, corrected", "The first is")
     n = figures.count(len(rows), "pair")
     said = f"Paired on the same images; p by sign flips of whole groups, corrected for {n} (Holm)."
-    left = f" The best {MOST} are compared." if len(report.facts.judged) > MOST else ""
+    left = (
+        f" The leader is compared with all, the best {MOST} with each other." if len(report.facts.judged) > MOST else ""
+    )
     drawn = table("Every two pipelines", columns, rows, frozenset(columns[1:4]))
     summary = element("summary", f"Show all {n}")
     return element("details", summary, element("p", said + left, class_="quiet"), drawn)
-
-
-def _ends(one: Pair) -> str:
-    return f"{figures.signed(one.ci[0])} to {figures.signed(one.ci[1])}" if one.ci else figures.NOTHING
 
 
 def _absent(series: Sequence[Series]) -> Markup | None:
     gone = [one.row for one in series if one.row.status != "ok"]
     if not gone:
         return None
-    rows: list[list[Child]] = [[row.label, row.status, row.reason or figures.NOTHING] for row in gone]
+    rows: list[list[Child]] = [[row.label, row.status, scrubbed(row.reason) or figures.NOTHING] for row in gone]
     title = element("h3", "No result")
     return fragment(
         title,
@@ -194,7 +189,7 @@ def _classes(judged: Sequence[Series]) -> Markup | None:
 def failures(report: Report) -> Markup:
     """Images on which a pipeline failed; they count as 0."""
     rows: list[list[Child]] = [
-        [one.label, name, error[:LONGEST_ERROR]]
+        [one.label, name, scrubbed(error[:LONGEST_ERROR])]
         for one in report.facts.series
         for name, error in one.errors
         if one.row.status == "ok"

@@ -59,7 +59,7 @@ def front(found: Sequence[Point]) -> list[Point]:
     return best
 
 
-def chart(found: Sequence[Point]) -> Markup:
+def chart(found: Sequence[Point], best: Sequence[Point]) -> Markup:
     """The picture: a mark and both intervals for each pipeline, and the front as a line of steps."""
     ends = [end for p in found for end in (p.miou, *(p.miou_ci or ()))]
     reach = [end for p in found for end in (p.ms, *(p.ms_ci or ())) if end > 0]
@@ -68,7 +68,7 @@ def chart(found: Sequence[Point]) -> Markup:
     names = ("median latency of one image (left is faster)", "mIoU (higher is better)")
     described = "; ".join(f"{p.label}: mIoU {p.miou:.3f} at {figures.milliseconds(p.ms)}" for p in found)
     return axes.chart("pareto", "Quality against latency", described,
-                      axes.frame(across, up, names, forms), _steps(front(found), across, up),
+                      axes.frame(across, up, names, forms), _steps(best, across, up),
                       fragment(_marked(p, across, up) for p in found), _names(found, across, up))  # fmt: skip
 
 

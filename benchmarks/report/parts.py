@@ -20,22 +20,20 @@ def parts(facts: Facts) -> dict[str, Slices]:
 
 
 def weak_part(one: Slices, miou: float | None) -> Slice | None:
-    """The weakest part, where even the better end of its interval is below the mean of all images."""
+    """The part that is surely weak: even the better end of its interval is below the mean of all images."""
     part = one.worst
     told = part is not None and part.ci is not None and miou is not None and part.ci[1] < miou
     return part if told else None
 
 
-def weakest(facts: Facts, found: dict[str, Slices]) -> str | None:
-    """The weakest part of the leader in one sentence, or None where none is weak beyond doubt."""
-    leader = facts.judged[0] if facts.judged else None
-    part = weak_part(found[leader.label], leader.row.miou) if leader else None
-    if part is None:
-        return None
-    images = figures.count(part.n, "image")
-    return f"It is weakest where {named(part)}: mIoU {figures.score(part.value)} on {images}."
+def weak_words(one: Slices, miou: float | None) -> list[str]:
+    """Where a pipeline is surely weak, and where its value is lowest if that is another part; said after its name."""
+    weak, low = weak_part(one, miou), one.lowest
+    said = [f"is surely weak where {_told(weak)}"] if weak else []
+    return [*said, f"has its lowest value, which may be chance, where {_told(low)}"] if low and low != weak else said
 
 
-def named(part: Slice) -> str:
-    """What the images of a part have in common."""
-    return f"{part.by.removeprefix(TAG)} is {part.name}"
+def _told(part: Slice) -> str:
+    ends = figures.interval(part.ci) if part.ci else "no interval"
+    return (f"{part.by.removeprefix(TAG)} is {part.name}: mIoU {figures.score(part.value)} ({ends}) on "
+            f"{figures.count(part.n, 'image')}")  # fmt: skip

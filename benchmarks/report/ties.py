@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from benchmarks.metrics import METRICS
+from benchmarks.report import figures
 from benchmarks.report.facts import Series
 from benchmarks.statistics.paired import FLIPS, SideBySide
 from benchmarks.statistics.pairs import FLIPS_A_PAIR, Verdict, every_pair
 
 MOST = 10
-"""Pipelines that are compared, best first: each pair takes a bootstrap of its own."""
+"""Pipelines that are compared with each other, best first: each pair takes a bootstrap of its own. The leader is
+compared with all, since what is said of it is said of all."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Pair:
         p: of the hypothesis that the two are alike, corrected for all pairs (Holm 1979); None where there is none.
         n: images of both.
         verdict: of the first.
+        method: how the interval was made.
     """
 
     first: str
@@ -36,35 +39,43 @@ class Pair:
     p: float | None
     n: int
     verdict: Verdict
+    method: str
 
     @property
     def tie(self) -> bool:
         """Whether the images do not tell the two apart."""
         return self.verdict == "tie"
 
+    def ends(self, *, turned: bool = False) -> str | None:
+        """The interval in words, of the second less the first if turned; None where there is none."""
+        if self.ci is None:
+            return None
+        low, high = (-self.ci[1], -self.ci[0]) if turned else self.ci
+        bound = " by the exact bound" if self.method == "exact" else ""
+        return f"{figures.signed(low)} to {figures.signed(high)}{bound}"
+
 
 def pairs(judged: Sequence[Series], seed: int) -> tuple[Pair, ...]:
-    """Every pair; those of the leader come first.
+    """The leader against every other, then every pair of the others.
 
     Args:
-        judged: best first; those beyond the tenth are left out.
+        judged: best first; of those beyond the tenth only the pair with the leader is made.
         seed: of the resampling.
     """
-    compared = judged[:MOST]
-    table = _side_by_side(compared)
-    places = list(combinations(range(len(compared)), 2))
+    table = _side_by_side(judged)
+    places = [(i, j) for i, j in combinations(range(len(judged)), 2) if i == 0 or j < MOST]
     flips = max(FLIPS, FLIPS_A_PAIR * len(places))
-    found = {(compared[i].label, compared[j].label): table.difference(i, j, seed=seed, flips=flips) for i, j in places}
+    found = {(judged[i].label, judged[j].label): table.difference(i, j, seed=seed, flips=flips) for i, j in places}
     return tuple(
-        Pair(one.first, one.second, gap.value, gap.ci, gap.p_holm, gap.n, one.verdict)
+        Pair(one.first, one.second, gap.value, gap.ci, gap.p_holm, gap.n, one.verdict, gap.method)
         for one in every_pair(found)
         if (gap := one.difference).value is not None
     )
 
 
-def of_leader(found: Sequence[Pair]) -> tuple[Pair, ...]:
-    """The leader against every other that was compared."""
-    return tuple(pair for pair in found if pair.first == found[0].first)
+def of_leader(found: Sequence[Pair], leader: str | None) -> tuple[Pair, ...]:
+    """The leader against every other that it can be compared with."""
+    return tuple(pair for pair in found if pair.first == leader)
 
 
 def _side_by_side(compared: Sequence[Series]) -> SideBySide:

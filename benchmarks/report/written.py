@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.leaderboard import document
+from benchmarks.report.command_line import command_line
 from benchmarks.report.contents import Report
 from benchmarks.report.markdown import markdown
 from benchmarks.report.page import page
@@ -143,7 +144,8 @@ def rows_json(report: Report) -> str:
     picked = {one.name: [asdict(choice) for choice in one.choices] for one in report.gallery.chapters}
     compared = [asdict(pair) for pair in report.pairs]
     parts = {label: asdict(one) for label, one in report.slices.items()}
-    said = {"answer": asdict(report.answer), "pairs": compared, "images": picked, "slices": parts}
+    said = {"answer": asdict(report.answer), "pairs": compared, "images": picked, "slices": parts,
+            "command": command_line(report.facts.manifest)}  # fmt: skip
     found = {**document(report.facts.manifest, report.facts.rows), **said}
     return json.dumps(found, allow_nan=False, ensure_ascii=True, indent=1) + "\n"
 

@@ -66,7 +66,7 @@ class Difference:
         n: images with a say.
         n_groups: groups of them.
         few_groups: whether they are so few that the interval itself is uncertain.
-        method: how the interval was made.
+        method: how the interval was made; "exact" is a bound, as no resample differs.
         p_holm: p-value corrected for all pairs of a table; None where there is no table.
         reason: why there is no interval, or None.
     """

@@ -37,6 +37,18 @@ class Pair:
     difference: Difference
     verdict: Verdict
 
+    @property
+    def tie(self) -> bool:
+        """Whether the images do not tell the two apart."""
+        return self.verdict == "tie"
+
+    def turned(self) -> Pair:
+        """The same, of the second less the first; of differences, not of ratios."""
+        gap = self.difference
+        value, ci = None if gap.value is None else 0.0 - gap.value, gap.ci and (-gap.ci[1], -gap.ci[0])
+        verdicts: dict[Verdict, Verdict] = {"better": "worse", "worse": "better", "tie": "tie"}
+        return Pair(self.second, self.first, replace(gap, value=value, ci=ci), verdicts[self.verdict])
+
 
 def every_pair(found: Mapping[tuple[str, str], Difference], *, higher: bool = True, even: float = 0.0,
                level: float = LEVEL) -> list[Pair]:  # fmt: skip
@@ -57,9 +69,13 @@ def every_pair(found: Mapping[tuple[str, str], Difference], *, higher: bool = Tr
 
 
 def verdict(found: Difference, *, higher: bool = True, even: float = 0.0, level: float = LEVEL) -> Verdict:
-    """Whether the first of a pair is better, worse, or not told apart; by Holm's p-value where there is one."""
+    """Whether the first of a pair is better, worse, or not told apart: the one rule of every command.
+
+    A difference counts where both its interval excludes that nothing differs and its p-value, Holm's where there is
+    one, is at most `level`; else it is a tie.
+    """
     p = found.p if found.p_holm is None else found.p_holm
-    if found.value is None or p is None or p > level:
+    if found.value is None or p is None or p > level or found.ci is None or found.ci[0] <= even <= found.ci[1]:
         return "tie"
     return "better" if (found.value > even) is higher else "worse"
 
@@ -96,7 +112,7 @@ def side_by_side(records: Iterator[tuple[SampleRecord, ...]], metrics: Mapping[s
 
 
 def quality_pairs(sources: Mapping[str, Source], metric: Metric, seed: int = 0) -> list[Pair]:
-    """All pairs at a metric, on the images that all configurations have.
+    """All pairs at a metric, on the images that all configurations have; none where no image is in all of them.
 
     Args:
         sources: label → where its records are.
@@ -104,10 +120,20 @@ def quality_pairs(sources: Mapping[str, Source], metric: Metric, seed: int = 0) 
         seed: of the resampling.
     """
     table = side_by_side(matched(list(sources.values())), {metric.name: metric}).get(metric.name)
-    if table is None:
-        return []
-    places = list(combinations(range(len(sources)), 2))
-    labels, flips = list(sources), max(FLIPS, FLIPS_A_PAIR * len(places))
+    return [] if table is None else table_pairs(list(sources), table, metric, seed)
+
+
+def table_pairs(labels: Sequence[str], table: SideBySide, metric: Metric, seed: int = 0) -> list[Pair]:
+    """The same, of terms that are summed already.
+
+    Args:
+        labels: of the configurations, in the order of the table.
+        table: their terms of the metric.
+        metric: what they are compared by.
+        seed: of the resampling.
+    """
+    places = list(combinations(range(len(labels)), 2))
+    flips = max(FLIPS, FLIPS_A_PAIR * len(places))
     found = {(labels[i], labels[j]): table.difference(i, j, seed=seed, flips=flips) for i, j in places}
     return every_pair(found, higher=metric.direction == "higher")
 

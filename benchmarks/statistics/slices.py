@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,13 +61,16 @@ class Slices:
     Attributes:
         metric: name.
         parts: in the order of what they are parted by.
-        worst: the part of which the images show best that it is weak, or None where no two parts can be compared.
+        worst: the part of which the images show best that it is weak, or None where no two parts can be compared;
+            another may have a lower value, of so few images that it may be chance.
+        lowest: the part with the worst value, however few its images, or None where no two parts have one.
         missing: what the images cannot be parted by, and why.
     """
 
     metric: str
     parts: tuple[Slice, ...]
     worst: Slice | None
+    lowest: Slice | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
     def by(self, name: str) -> tuple[Slice, ...]:
@@ -92,7 +95,7 @@ def slices(records: Iterable[SampleRecord], metric: Metric, *, fewest: int = FEW
     for record in records:
         table.add(record)
     parts = tuple(table.parts(seed))
-    return Slices(metric.name, parts, worst(parts, metric, fewest), table.missing())
+    return Slices(metric.name, parts, worst(parts, metric, fewest), lowest(parts, metric), table.missing())
 
 
 class _Table:
@@ -192,17 +195,31 @@ def worst(parts: Iterable[Slice], metric: Metric, fewest: int = FEWEST) -> Slice
         metric: says whether more is better.
         fewest: images from which a part can be the worst.
     """
-    judged = [one for one in parts if one.by != TARGET and one.n >= fewest and one.ci is not None]
-    told = [one for one in judged if sum(other.by == one.by for other in judged) > 1]
-    best_end: Callable[[Slice], float] = _better_end(metric)
-    return min(told, key=lambda one: (best_end(one), one.by, one.name)) if told else None
+    judged = _compared(one for one in parts if one.n >= fewest and one.ci is not None)
+    return min(judged, key=lambda one: (_better_end(one, metric), one.by, one.name), default=None)
 
 
-def _better_end(metric: Metric) -> Callable[[Slice], float]:
+def lowest(parts: Iterable[Slice], metric: Metric) -> Slice | None:
+    """The part with the worst value, with or without an interval; None where no property has two parts with a value.
+
+    Args:
+        parts: of the images.
+        metric: says whether more is better.
+    """
+    valued = _compared(one for one in parts if one.value is not None)
+    return min(valued, key=lambda one: (_sign(metric) * (one.value or 0.0), one.by, one.name), default=None)
+
+
+def _compared(parts: Iterable[Slice]) -> list[Slice]:
+    """Those whose property has another beside them; what is asked of images with and without a target differs."""
+    found = [one for one in parts if one.by != TARGET]
+    return [one for one in found if sum(other.by == one.by for other in found) > 1]
+
+
+def _better_end(one: Slice, metric: Metric) -> float:
     """The end of the interval that speaks for a part, such that less is worse."""
+    return max(_sign(metric) * end for end in one.ci or (0.0, 0.0))
 
-    def end(one: Slice) -> float:
-        lo, hi = one.ci or (0.0, 0.0)
-        return hi if metric.direction == "higher" else -lo
 
-    return end
+def _sign(metric: Metric) -> int:
+    return 1 if metric.direction == "higher" else -1

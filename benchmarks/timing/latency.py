@@ -134,8 +134,11 @@ class LatencyLog:
         self.decoded, self.decode_ms = self.decoded + 1, self.decode_ms + ms
 
     def hold(self, sample: Sample) -> None:
-        """Hold a sample for the throughput where no pass before has: a resumed process scores few or none."""
-        if len(self.worked) < MOST_HELD and not self.scored.calls:
+        """Hold a sample for the throughput where no pass before has: a resumed process scores few or none.
+
+        To be called before its call is added, by which it is known later.
+        """
+        if len(self.worked) < MOST_HELD and not self.scored.calls and sample.id not in self.names:
             self.worked.append(sample)
 
     def _hold(self, sample: Sample) -> None:

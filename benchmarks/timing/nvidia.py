@@ -1,11 +1,13 @@
-"""What the driver of an NVIDIA card tells: who uses it, how much memory, and whether its clocks are held down."""
+"""What the driver of our NVIDIA card tells: who uses it, how much memory, and whether its clocks are held down."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from functools import cache
 from shutil import which
+from typing import Any
 
 PATIENCE_S = 5
 HELD_DOWN = 0x8 | 0x20 | 0x40 | 0x80
@@ -53,11 +55,20 @@ def _lines(query: str) -> list[str]:
     if program is None:
         return []
     try:
-        done = subprocess.run([program, query, "--format=csv,noheader,nounits"], capture_output=True, text=True,
-                              timeout=PATIENCE_S, check=False)  # fmt: skip
+        command = [program, query, "--format=csv,noheader,nounits", *_only_ours()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     except (OSError, subprocess.TimeoutExpired):  # then the driver says nothing
         return []
     return [line for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+
+
+def _only_ours() -> list[str]:
+    """Ask of the card that torch uses: what goes on on its neighbours is no disturbance."""
+    torch: Any = sys.modules.get("torch")  # who works on a card has loaded it
+    if torch is None or not torch.cuda.is_available():
+        return []
+    uuid = getattr(torch.cuda.get_device_properties(torch.cuda.current_device()), "uuid", None)
+    return [] if uuid is None else ["-i", f"GPU-{uuid}"]
 
 
 @cache

@@ -31,7 +31,7 @@ class Server(Record):
         rate_ips: requests a second.
         n: requests.
         p50: milliseconds from arrival to answer, waiting included.
-        p95: likewise; None where there are too few.
+        p95: likewise; None where they go over too few images.
     """
 
     share: float
@@ -58,16 +58,17 @@ class Timing(Record):
         stages_ms: means over the calls that the figures count.
         decode_ms: mean over these images, not part of the latency.
         overhead_ms: mean of the latency that is in no stage.
-        clock_ms: what reading our clocks costs in one call.
+        clock_ms: what reading our clocks costs in one call; on CUDA without what waiting for each stage costs.
         throughputs: one a batch size.
         batch_size: the size that was chosen, and then timed in windows of its own.
         saturated: whether the throughput no longer rose; None where the sizes were given.
+        batch_failed: the type of the error that ended the sweep, where it was not the memory.
         with_decode: throughput at the best size with the decoding of the pictures in the clock.
         server: None where there was no time for enough requests.
         windows: windows that were timed, for whatever figure.
         disturbed: how many of them others disturbed; None where that cannot be seen.
         disturbed_kept: those that count nevertheless, since they could not be repeated for ever.
-        stable: whether the last three windows agree within 10 %; None in schema 1.
+        stable: whether the last three windows agree within 10 %; None of fewer, and in schema 1.
         interleaved: whether all configurations of the run took turns with it; None where it was alone.
         session: name of those that did.
         parent_cpu_share: cores' worth of processor time that the parent took meanwhile.
@@ -95,6 +96,7 @@ class Timing(Record):
     throughputs: tuple[Throughput, ...]
     batch_size: int | None = None
     saturated: bool | None = None
+    batch_failed: str | None = None
     with_decode: Throughput | None = None
     server: Server | None = None
     windows: int = 0

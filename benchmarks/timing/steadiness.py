@@ -21,14 +21,11 @@ FOREIGN_SHARE = 0.10
 FOREIGN_WITH_LOAD = 0.02
 """Where more wants to run than there are cores; the load counts ourselves, so it says nothing alone."""
 
-DEVICE_EVERY_S = 2.0
-"""The driver's program takes longer to answer than some windows last, so that it is not asked after each."""
-
 LEAST_FOREIGN_S = 0.03
 """The kernel counts in steps of 10 ms for each core."""
 
 
-def steady(of: npt.NDArray[Any], rounds: npt.NDArray[Any], latency_ms: npt.NDArray[Any]) -> bool:
+def steady(of: npt.NDArray[Any], rounds: npt.NDArray[Any], latency_ms: npt.NDArray[Any]) -> bool | None:
     """Whether the last three windows agree in latency (median) and throughput (mean) within 10 %.
 
     Windows hold other images, so each call is held against the median of its image's calls in other windows.
@@ -39,11 +36,11 @@ def steady(of: npt.NDArray[Any], rounds: npt.NDArray[Any], latency_ms: npt.NDArr
         latency_ms: of each call.
 
     Returns:
-        False too where there are fewer than three windows: nothing shows then that it is.
+        None where there are fewer than three windows: nothing shows then whether it is.
     """
     last = np.unique(rounds[rounds > 0])[-WINDOWS:]
     if len(last) < WINDOWS:
-        return False
+        return None
     late = np.isin(rounds, last)
     usual = float(np.median(latency_ms[slice(None) if late.all() else ~late]))
     known = ~late & np.isin(of, of[late])
@@ -125,7 +122,6 @@ class Watch:
     def __init__(self, device: str = "cpu", reading: Callable[[], Reading | None] = read) -> None:
         self.device, self.reading = device, reading
         self.cores = os.cpu_count() or 1
-        self.asked = 0.0
         self.before = reading()
         self.sees = self.before is not None
 
@@ -134,10 +130,10 @@ class Watch:
         self.before = self.reading()
 
     def end(self, living: int = 1) -> str | None:
-        """A window ends.
+        """A window ends. The driver is asked each time, outside of every clock: what it says is of this moment alone.
 
         Args:
-            living: processes of this run that are alive, and so may hold a context on the device.
+            living: processes of this run that are alive and may hold a context on the device.
 
         Returns:
             What disturbed it, or None.
@@ -147,7 +143,4 @@ class Watch:
             reason = foreign(self.before, after, self.cores, os.getloadavg()[0])
             if reason:
                 return reason
-        if self.device != "cuda" or perf_counter() - self.asked < DEVICE_EVERY_S:
-            return None
-        self.asked = perf_counter()
-        return nvidia.disturbance(living)
+        return nvidia.disturbance(living) if self.device == "cuda" else None

@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.timing.latency import counted, images_of
 from benchmarks.timing.percentiles import intervals, percentiles
 from benchmarks.timing.record import Throughput, Timing
+from benchmarks.timing.throughput import FRESH_WINDOWS
 
 AS_TIMED = ("stages_ms", "load_s", "first_ms", "peak_memory_mb", "overhead_ms", "clock_ms", "interleaved", "windows",
             "disturbed", "parent_cpu_share")  # fmt: skip
@@ -57,11 +58,14 @@ def flags(timing: Timing, expected: int, sizes: int) -> dict[str, bool]:
         expected: images that could be timed.
         sizes: of batches that were asked for.
     """
+    chosen = best(timing)
     return {
         "timed_in_part": len(np.unique(images_of(timing))) < expected,
         "timed_while_scored": timing.scored_calls,
+        "few_windows": chosen is not None and 0 < chosen.windows < FRESH_WINDOWS,
         "fewer_batches": len(timing.throughputs) < sizes,
-        "not_saturated": timing.saturated is False,
+        "not_saturated": timing.saturated is False and timing.batch_failed is None,
+        f"batch_failed:{timing.batch_failed}": timing.batch_failed is not None,
         "not_interleaved": timing.interleaved is False,
         "unstable": timing.stable is False,
         "disturbed": timing.disturbed_kept > 0,

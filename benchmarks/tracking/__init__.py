@@ -19,10 +19,10 @@ from pydantic import Field, ValidationError
 from benchmarks.datasets import Dataset
 from benchmarks.leaderboard import is_random
 from benchmarks.records import Configuration, Record, RunManifest
-from benchmarks.rows import Row
+from benchmarks.rows import Row, commercial
 from benchmarks.store import RunStore, write_whole
 from benchmarks.tracking import pictures
-from benchmarks.tracking.scrubbed import scrubbed, utf8
+from benchmarks.tracking.scrubbed import last_part, scrubbed, utf8
 from pipelines.errors import UnavailableError
 
 PROJECT = "segmentation-workbench"
@@ -196,18 +196,13 @@ def _begun(wandb: Any, store: RunStore, manifest: RunManifest, name: str, kind: 
 def _config(manifest: RunManifest, configuration: Configuration | None) -> dict[str, Any]:
     """The manifest without what names this machine's folders; with a configuration, what is its own on top."""
     about = manifest.model_dump(mode="json", exclude={"configurations"})
-    about["dataset"]["spec"] = _last(manifest.dataset.spec)
+    about["dataset"]["spec"] = last_part(manifest.dataset.spec)
     own = configuration.model_dump(mode="json", exclude={"asked", "unavailable"}) if configuration else {}
     if configuration and configuration.weights_from:
-        own["weights_from"] = _last(configuration.weights_from)
+        own["weights_from"] = last_part(configuration.weights_from)
     labels = {} if configuration else {"configurations": [one.label for one in manifest.configurations]}
     found: dict[str, Any] = scrubbed({**own, **labels, "run": about})
     return found
-
-
-def _last(spec: str) -> str:
-    """A folder's own name; OWNER/NAME as it is."""
-    return Path(spec).name if Path(spec).is_absolute() else spec
 
 
 def _log_row(wandb: Any, run: Any, store: RunStore, manifest: RunManifest, configuration: Configuration, row: Row,
@@ -248,13 +243,12 @@ def cells(row: Row) -> list[Any]:
     """A row of the leaderboard's table; None where something is not known."""
     latency, median = row.latency_ms or {}, (row.latency_ci or {}).get("p50") or (None, None)
     memory, rate = row.peak_memory_mb or {}, row.throughput_ips
-    allowed = {one.commercial for one in row.weights}
     return [
         utf8(row.label), row.status, scrubbed(row.reason), row.miou, *(row.miou_ci or (None, None)),
         row.boundary_iou, row.dice, row.miss_rate, row.errors, latency.get("p50"), *median, latency.get("p95"),
         rate.value if rate else None, rate.batch_size if rate else None, memory.get("host"), memory.get("device"),
         row.size_mb, row.device, ", ".join(one.licence for one in row.weights),
-        "no" if False in allowed else "unclear" if None in allowed else "yes", ", ".join(row.flags),
+        commercial(row), ", ".join(row.flags),
     ]  # fmt: skip
 
 

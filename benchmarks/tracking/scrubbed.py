@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
-_FOLDERS = re.compile(r"(?<![\w./~)\]-])~?(?:/[^\s/'\",;]+)+/(?=[^\s/'\",;])")
+_STOP = r"\r\n\"',;<>"
+_IN_NAME = rf"(?:(?!\.\w{{1,5}}[\s:)]|:\s)[^/\\{_STOP}]|(?<=\w)'(?=\w))"
+"""A letter of a folder's name, a space too: it ends where a file's ending or a colon stands before a space."""
+
+_NAME = rf"(?=\S){_IN_NAME}+(?<!\s)"
+_FOLDERS = re.compile(rf"(?<![\w./~)\]-])(?:~|/[^\s/\\{_STOP}]+)(?:/{_NAME})*/(?=[^\s/{_STOP}])")
 """The folders of an absolute path, and not the slashes of an address, of OWNER/NAME or of a relative path."""
+
+_DRIVE = re.compile(rf"(?<!\w)(?:[A-Za-z]:[\\/]+|\\\\)(?:{_NAME}[\\/]+)*(?=[^\s/\\{_STOP}])")
+"""The same of a path of Windows, from the drive's letter or a server's name on."""
 
 
 def scrubbed(value: Any) -> Any:
@@ -25,7 +33,15 @@ def scrubbed(value: Any) -> Any:
 
 def _without_folders(text: str) -> str:
     home = str(Path.home())
-    return _FOLDERS.sub("", text.replace(home, "~") if len(home) > 1 else text)
+    found = text.replace(home, "~") if len(home) > 1 else text
+    return _FOLDERS.sub("", _DRIVE.sub("", found))
+
+
+def last_part(spec: str) -> str:
+    """The own name of a folder that is given by an absolute path; OWNER/NAME and a relative path as they are."""
+    if PureWindowsPath(spec).is_absolute():
+        return PureWindowsPath(spec).name
+    return Path(spec).name if Path(spec).is_absolute() or spec.startswith("~") else spec
 
 
 def utf8(text: str) -> str:

@@ -192,7 +192,11 @@ def truths() -> dict[str, float]:
 
 
 def coverage(datasets: int, groups: int) -> dict[str, Any]:
-    """In how many simulated datasets the 95 % interval holds the truth, and whether few groups are said to be few."""
+    """In how many simulated datasets the 95 % interval holds the truth, and whether few groups are said to be few.
+
+    That of `iou_pooled` is slightly short: with 50 to 100 groups it holds the truth in about 93 of 100, since large
+    images weigh most and the groups that count are fewer. No promise is made smaller for it.
+    """
     truth, held, few = truths(), dict.fromkeys(truths(), 0), 0
     for seed in range(datasets):
         chance = np.random.default_rng((groups, seed))
@@ -241,7 +245,11 @@ def check(replays: int, datasets: int, real_ones: int, noise_s: float = 20) -> d
 
 
 def broken(found: dict[str, Any]) -> list[str]:
-    """Promises that were not kept: 8 % false alarms at most, 90 % power, 93-97 % or for few groups 90 % coverage."""
+    """Promises that were not kept: 8 % false alarms at most, 90 % power, 93-97 % or for few groups 90 % coverage.
+
+    `busy_machine_3_percent_slower` is left out by its name: its measured noise is that of the machine on the day,
+    beside which 3 % may not be seen, so that no power is promised; it is printed to show what such a machine costs.
+    """
     wrong = []
     for name, one in found.items():
         if name.startswith(("latency", "miou")):

@@ -104,7 +104,7 @@ def missing(weights: Weights, where: Path | str | None) -> UnavailableError | No
 
 
 def stamp(weights: Weights, where: Path | str | None) -> str | None:
-    """Which files would be loaded now, quickly told by their commit, sizes, times and places; None where there are none.
+    """Which files would be loaded now, quickly told by their commit, sizes, times and places; None without any.
 
     Two stamps that differ mean that the weights may; equal ones, that nobody touched them: the time of the last change
     of state cannot be set back, as that of the content can. What is damaged would not
@@ -120,7 +120,7 @@ def stamp(weights: Weights, where: Path | str | None) -> str | None:
         states = [(name, (folder / name).stat()) for name in sorted(names)]
     except (DamagedWeightsError, FileNotFoundError):  # the latter where somebody is just replacing them
         return None
-    told = [folder.name, *((name, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino) for name, state in states)]
+    told = [folder.name, *((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for name, s in states)]
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 

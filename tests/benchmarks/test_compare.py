@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import leaderboard
 from benchmarks.command import run_command
 from benchmarks.compare import __main__ as command
-from benchmarks.compare.comparison import find_side
 from benchmarks.compare.gates import judge, parse_gates
+from benchmarks.compare.side import find_side
 from benchmarks.metrics import METRICS
 from benchmarks.records import Configuration, RunManifest, SampleRecord
 from benchmarks.statistics.paired import Difference
-from benchmarks.statistics.pairs import quality_pairs
+from benchmarks.statistics.pairs import quality_pairs, verdict
 from benchmarks.store import RecordWriter, RunStore, write_whole
 from benchmarks.timing.record import Timing
 from pipelines.errors import UnknownNameError, UsageError
@@ -38,9 +39,9 @@ def configuration(label: str, number: int) -> Configuration:
     return Configuration(id=f"{number:02d}", label=label, pipeline="x", preset="default", params={}, device="cpu")
 
 
-def write_run(folder: Path, rows: dict[str, list[SampleRecord]], *, timings: dict[str, Timing] | None = None,
+def write_run(folder: Path, rows: dict[str, list[SampleRecord]], *, timings: dict[str, Timing | None] | None = None,
               **dataset: Any) -> Path:  # fmt: skip
-    """A run of these rows, as the runner leaves it."""
+    """A run of these rows, as the runner leaves it; what is to be unfinished has None for a timing."""
     made = manifest(*(configuration(label, n) for n, label in enumerate(rows)), n=N, n_groups=N)
     made = made.model_copy(update={"dataset": made.dataset.model_copy(update=dataset)})
     write_whole(folder / "manifest.json", made.model_dump_json())
@@ -48,8 +49,8 @@ def write_run(folder: Path, rows: dict[str, list[SampleRecord]], *, timings: dic
         with RecordWriter(folder / f"{number:02d}" / "samples.jsonl") as writer:
             for one in written:
                 writer.append(one)
-        if timings:
-            write_whole(folder / f"{number:02d}" / "timing.json", timings[label].model_dump_json())
+        if measured := (timings or {}).get(label, timing()):
+            write_whole(folder / f"{number:02d}" / "timing.json", measured.model_dump_json())
     return folder
 
 
@@ -79,8 +80,10 @@ def test_a_row_that_lost_quality_violates_the_gate(tmp_path: Path, monkeypatch: 
     miou = found["differences"]["miou"]
     assert miou["value"] == pytest.approx(miou["a"] - miou["b"]) and miou["value"] < -0.1
     assert miou["ci"][0] < miou["value"] < miou["ci"][1] < 0 and miou["p"] < 0.01 and miou["verdict"] == "worse"
-    assert found["gates"][0] | {"why": ""} == {"gate": "miou<-0.01", "value": miou["value"], "ci": miou["ci"],
-                                               "limit": -0.01, "violated": True, "why": ""}  # fmt: skip
+    assert found["gates"][0] == {
+        "gate": "miou<-0.01", "value": miou["value"], "ci": miou["ci"], "method": "exact", "limit": -0.01,
+        "violated": True, "why": "beyond the limit, and the difference counts",
+    }  # fmt: skip
     assert "VIOLATED" in screen
     code, found, _ = call(monkeypatch, capfd, "old", "new", "--run", run, "--fail-if", "miou<-0.01")
     assert code == 0 and found["differences"]["miou"]["verdict"] == "better"
@@ -94,7 +97,7 @@ def test_a_loss_that_may_be_chance_violates_nothing(tmp_path: Path, monkeypatch:
     assert gap["verdict"] == "tie" and gap["value"] != 0
     worse = ("new", "old") if gap["value"] < 0 else ("old", "new")
     code, found, _ = call(monkeypatch, capfd, *worse, "--run", run, "--fail-if", "miou<-0.000001")
-    assert code == 0 and "may be chance" in found["gates"][0]["why"]
+    assert code == 0 and found["gates"][0]["why"] == "beyond the limit, but 60 groups cannot show it"
 
 
 def test_times_are_compared_window_by_window(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
@@ -118,10 +121,62 @@ def test_two_runs_that_took_no_turns_allow_for_drift(tmp_path: Path, monkeypatch
 
 
 def test_only_images_of_both_are_compared_and_it_is_said(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
-    run = write_run(tmp_path / "r", {"a": records()[:50], "b": records()[10:]})
-    _, found, _ = call(monkeypatch, capfd, "a", "b", "--run", run)
+    sides = {"a": records()[:50], "b": records()[10:]}
+    runs = [write_run(tmp_path / name, {"x": rows}, n=len(rows)) for name, rows in sides.items()]
+    _, found, _ = call(monkeypatch, capfd, *runs)
     assert found["n"] == 40 == found["differences"]["miou"]["n"]
-    assert any(note.startswith("40 images are in both") for note in found["notes"])
+    assert "40 images are in both; the first has 50, the second 50" in found["notes"]
+
+
+def failing(row: SampleRecord) -> SampleRecord:
+    return record(row.id, 0, 8, error="RuntimeError: it is dark")
+
+
+@pytest.mark.parametrize(
+    ("rows", "timed", "status", "said"),
+    [
+        (records()[:20], timing(), None, "new of r cannot be compared: it has records of 20 of 60 images"),
+        (records(), None, None, "it did not finish"),
+        (records(), timing(), "failed", "it is failed: It ran out of memory"),
+        ([failing(one) for one in records()], timing(), None, "it failed on every image"),
+    ],
+    ids=["part", "unfinished", "crashed", "nothing but errors"],
+)
+def test_a_row_that_is_not_whole_passes_no_gate(
+    rows: list[SampleRecord], timed: Timing | None, status: str | None, said: str, tmp_path: Path, monkeypatch: Any,
+    capfd: Any,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    run = write_run(Path("r"), {"new": rows, "old": records()}, timings={"new": timed})
+    if status:
+        line = leaderboard.row(RunStore(run).manifest(), configuration("new", 0), rows, timed, "It ran out of memory.")
+        write_whole(run / "summary.json", json.dumps({"rows": [line.model_dump(mode="json")]}))
+    for sides in (("new", "old"), ("old", "new")):
+        code, found, _ = call(monkeypatch, capfd, *sides, "--run", run, "--fail-if", "miou<-0.01")
+        assert code == 2 and said in found["error"]["message"]
+
+
+def test_of_a_folder_of_runs_the_newest_is_taken_and_it_is_said(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
+    for name, created in (("first", "2026-01-01"), ("second", "2026-02-02")):
+        run = write_run(tmp_path / "runs" / name, {"a": records(), "b": records()})
+        about = RunStore(run).manifest().model_copy(update={"run_id": name, "created": created})
+        write_whole(run / "manifest.json", about.model_dump_json())
+    runs = tmp_path / "runs"
+    for arguments in ((f"{runs}:a", f"{runs}:b"), ("a", "b", "--run", runs)):
+        code, found, _ = call(monkeypatch, capfd, *arguments)
+        assert code == 0 and found["runs"] == {"a": "second", "b": "second"}
+        assert found["notes"][0] == f"{runs} holds runs: the newest, second, is taken"
+
+
+def test_an_exact_bound_is_not_shown_as_an_interval(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
+    rows = {name: [record(f"i{k}", found, 8) for k in range(N)] for name, found in (("a", 6), ("b", 4))}
+    run = write_run(tmp_path / "r", rows)
+    _, found, screen = call(monkeypatch, capfd, "a", "b", "--run", run, "--fail-if", "miou<0")
+    miou = found["differences"]["miou"]
+    assert (miou["method"], miou["verdict"], found["gates"][0]["method"]) == ("exact", "better", "exact")
+    assert "* exact bound, no interval: no group differs otherwise" in screen
+    assert next(line for line in screen.splitlines() if line.strip().startswith("miou")).split()[6] == "*"
+    assert "…" not in screen
 
 
 def test_other_images_are_refused(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
@@ -149,7 +204,7 @@ def test_two_selections_of_a_dataset_are_compared_on_what_they_share(
 def test_what_names_no_row_is_refused(tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
     run = write_run(tmp_path / "r:1", {"a:b=1": records(), "b": records(), "empty": []})
     assert find_side(f"{run}:a:b=1").configuration.label == "a:b=1"
-    for words, message in ((f"{run}:c", "no row"), (str(run), "3 rows"), (f"{run}:empty", "no records"),
+    for words, message in ((f"{run}:c", "no row"), (str(run), "3 rows"), (f"{run}:empty", "0 of 60 images"),
                            (str(tmp_path / "nothing"), "names no row")):  # fmt: skip
         code, found, _ = call(monkeypatch, capfd, words, f"{run}:b")
         assert code == 2 and message in found["error"]["message"] and found["error"]["cure"]
@@ -182,6 +237,9 @@ def test_a_gate_needs_an_interval_to_be_violated() -> None:
     for value, ci, violated in ((-0.02, (-0.03, -0.005), True), (-0.02, (-0.05, 0.01), False),
                                 (-0.009, (-0.01, -0.001), False), (0.5, (0.4, 0.6), False)):  # fmt: skip
         assert judge(gate, Difference(value, ci, 0.01, 99, 99, False, "percentile"))["violated"] is violated
+    by_interval_alone = Difference(-0.02, (-0.03, -0.005), 0.08, 9, 9, True, "bca")
+    assert verdict(by_interval_alone) == "tie" and judge(gate, by_interval_alone)["violated"] is False
+    assert judge(gate, by_interval_alone)["why"] == "beyond the limit, but 9 groups cannot show it"
 
 
 def test_every_pair_of_a_run_is_told_apart_or_a_tie(tmp_path: Path) -> None:

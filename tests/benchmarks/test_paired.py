@@ -18,7 +18,7 @@ from benchmarks.metrics import METRICS
 from benchmarks.records import SampleRecord
 from benchmarks.statistics.paired import Difference, PerSample, SideBySide, difference, holm
 from benchmarks.statistics.paired_latency import Calls, ratio
-from benchmarks.statistics.pairs import every_pair, latency_pairs, verdict
+from benchmarks.statistics.pairs import Pair, every_pair, latency_pairs, verdict
 from tests.benchmarks.pieces import record
 
 CHECK = Path(__file__).parents[2] / "docs" / "measurements" / "statistics_check.py"
@@ -146,6 +146,31 @@ def test_all_pairs_are_corrected_together() -> None:
     assert [one.verdict for one in pairs.values()] == ["better", "better", "tie"]
     assert every_pair({("a", "b"): gaps["a", "b"], ("a", "c"): gaps["a", "b"]}, higher=False)[0].verdict == "worse"
     assert every_pair(dict.fromkeys([("a", "b"), ("a", "c"), ("b", "c")], gaps["a", "b"]))[0].verdict == "tie"
+
+
+def gap(ci: tuple[float, float] | None, p: float, p_holm: float | None = None, value: float = 0.1) -> Difference:
+    return Difference(value, ci, p, 9, 9, True, "bca", p_holm=p_holm)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (gap((0.01, 0.2), 0.01), "better"),
+        (gap((0.01, 0.2), 0.01, 0.06), "tie"),
+        (gap((0.01, 0.2), 0.06), "tie"),
+        (gap((-0.01, 0.2), 0.01), "tie"),
+        (gap(None, 0.01), "tie"),
+        (gap((-0.2, -0.01), 0.01, value=-0.1), "worse"),
+    ],
+    ids=["both", "holm", "interval alone", "p alone", "no interval", "worse"],
+)
+def test_a_difference_counts_by_its_interval_and_its_p_value_together(found: Difference, expected: str) -> None:
+    assert verdict(found) == expected
+    pair = Pair("a", "b", found, verdict(found))
+    back = pair.turned()
+    assert (back.first, back.second, back.turned()) == ("b", "a", pair)
+    assert back.verdict == verdict(back.difference)
+    assert pair.tie == back.tie == (expected == "tie")
 
 
 def test_many_images_take_level_memory_and_few_take_milliseconds() -> None:

@@ -20,6 +20,21 @@ def test_repeats_of_one_image_support_no_percentile() -> None:
     assert percentiles([], []) == {"n": 0, "mean": None, "p50": None, "p90": None, "p95": None, "p99": None}
 
 
+@pytest.mark.parametrize(
+    ("n", "names"), [(0, ""), (1, ""), (28, ""), (29, "p90"), (59, "p90 p95"), (299, "p90 p95 p99")]
+)
+def test_percentiles_are_given_only_where_the_images_support_them(n: int, names: str) -> None:
+    values = np.random.default_rng(8).random(n) * 100
+    found = percentiles(values, np.arange(n))
+    assert [name for name in ("p90", "p95", "p99") if found[name] is not None] == names.split()
+    assert found["n"] == n
+    if n:
+        assert found["p50"] == pytest.approx(np.percentile(values, 50), abs=1e-3)
+        assert found["mean"] == pytest.approx(values.mean(), abs=1e-3)
+    for name in names.split():
+        assert found[name] == pytest.approx(np.percentile(values, int(name[1:])), abs=1e-3)
+
+
 def test_where_there_is_no_percentile_there_is_no_interval() -> None:
     values = np.arange(60.0)
     found = intervals(values, values)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 import pytest
@@ -18,8 +23,10 @@ from benchmarks.ring import Ring, machine_memory_mb
 from benchmarks.rows import Row
 from benchmarks.store import RunStore, write_whole
 from benchmarks.timing.latency import latencies
-from benchmarks.workers import Verdict
+from benchmarks.workers import Verdict, Worker, _last_line
 from pipelines.errors import UsageError
+from tests.benchmarks.pieces import CONFIGURATION
+from tests.benchmarks.pieces import manifest as small_manifest
 
 Heard = list[tuple[str, str]]
 Run = Callable[..., tuple[dict[str, Verdict], Heard]]
@@ -136,6 +143,109 @@ def test_one_that_hangs_is_ended_and_the_parent_sleeps_meanwhile(run: Run, tmp_p
     assert (hung.status, fine.status) == ("failed", "ok")
     assert "no sign of life for 3 s" in (hung.reason or "")
     assert "--timeout-s" in (hung.reason or "")
+
+
+@pytest.fixture
+def stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Worker]:
+    """A worker whose process is a shell script."""
+
+    def made(script: str, timeout_s: float) -> Worker:
+        program = tmp_path / "program"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        return Worker(RunStore(tmp_path / "run"), CONFIGURATION, lambda *_: None, timeout_s)
+
+    return made
+
+
+def test_a_death_is_seen_at_once_though_a_child_holds_the_pipe(
+    stands_in: Callable[..., Worker], tmp_path: Path
+) -> None:
+    worker = stands_in(f"echo last words >&2; sleep 30 & echo $! > {tmp_path}/child; kill -SEGV $$", 20)
+    start = perf_counter()
+    try:
+        assert worker.wait_for("memory") is None
+        reason = worker.verdict().reason or ""
+        assert perf_counter() - start < 5
+        assert "ended by signal 11 (SIGSEGV)" in reason
+        assert "last words" in reason
+    finally:
+        worker.close()
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+
+def test_where_the_system_cannot_wait_for_an_end_it_goes_on_without(
+    stands_in: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    worker = stands_in("exit 7", 20)
+    assert worker.wait_for("memory") is None
+    assert "exit code 7" in (worker.verdict().reason or "")
+    worker.close()
+
+
+def test_the_patience_that_is_told_is_the_one_that_was_had(stands_in: Callable[..., Worker]) -> None:
+    worker = stands_in("exec sleep 30", 0.05)
+    assert worker.wait_for("memory") is None
+    assert "no sign of life for 0.3 s" in (worker.verdict().reason or "")  # while it loads, six times as long
+    worker.close()
+
+
+def test_the_last_line_of_a_huge_log_is_found_at_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    with log.open("wb") as file:
+        file.truncate(1 << 28)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\nlast words\n\n")
+    tracemalloc.start()
+    try:
+        assert _last_line(log).startswith("last words (")
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+
+
+ENDS_WITH = """
+import ctypes, sys
+from benchmarks.worker import end_with_parent
+end_with_parent()
+print("ready", flush=True)
+ctypes.PyDLL(None).sleep(30)  # no other thread gets its turn meanwhile
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other kernel ends a process with its parent")
+def test_a_worker_that_lets_no_thread_run_ends_with_its_parent(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    starts = (f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', {ENDS_WITH!r}]); "
+              f"open({str(pid_file)!r}, 'w').write(str(child.pid)); child.wait()")  # fmt: skip
+    with subprocess.Popen([sys.executable, "-c", starts], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        parent.kill()
+    child, deadline = int(pid_file.read_text()), perf_counter() + 5
+    while _runs(child) and perf_counter() < deadline:
+        sleep(0.02)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and no mere entry that nobody has asked about."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_workers_on_the_processor_are_no_users_of_the_card(stands_in: Callable[..., Worker], tmp_path: Path) -> None:
+    ring = Ring(RunStore(tmp_path / "run"), small_manifest(), lambda *_: None, 1)
+    for device in ("cpu", "cuda", "cuda"):
+        worker = stands_in("exit 0", 1)
+        worker.configuration = CONFIGURATION.model_copy(update={"device": device})
+        ring.alive.append(worker)
+    with ring:
+        assert ring._on_card() == 2
 
 
 def test_the_memory_of_the_machine_is_known() -> None:

@@ -330,6 +330,31 @@ def test_records_that_cannot_be_read_are_done_again(bench: Run, photographs: Pat
     assert quality(only_row(bench(*arguments))) == quality(before)
 
 
+def test_a_finished_run_with_a_record_that_cannot_be_read_heals(bench: Run, photographs: Path, tmp_path: Path) -> None:
+    arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
+    before = only_row(bench(*arguments))
+    samples = next((tmp_path / "runs").rglob("samples.jsonl"))
+    kept = samples.read_text().splitlines(keepends=True)
+    samples.write_text("".join(["garbage\n", *kept[1:]]))
+    healed = only_row(bench(*arguments))
+    assert (healed["status"], quality(healed)) == ("ok", quality(before))
+    assert "resumed" in healed["flags"]  # its times are of the last process alone
+    assert only_row(bench(*arguments)) == healed
+
+
+def test_what_a_library_prints_before_stdout_is_ours_is_in_the_log(
+    bench: Run, command: Run, photographs: Path, plugin_site: Path, tmp_path: Path
+) -> None:
+    says = """print('{"no": "event"}\\nhello\\n[1]\\n5\\nno end', end="", flush=True)"""
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nif 'benchmarks.worker' in sys.orig_argv:\n    {says}\n")
+    arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
+    done = command("benchmarks.run", *arguments, PYTHONPATH=f"{tmp_path}:{plugin_site}")
+    assert done.returncode == 0, done.stderr
+    assert only_row(done)["status"] == "ok"
+    log = next((tmp_path / "runs").rglob("worker.log")).read_text()
+    assert all(line in log.splitlines() for line in ('{"no": "event"}', "hello", "[1]", "5", "no end"))
+
+
 def test_a_full_stdout_is_said_by_the_exit_code(photographs: Path, plugin_site: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.run", "--list"]
     for extra in ([], ["--json"]):

@@ -64,6 +64,19 @@ def test_the_worst_slice_is_shown_to_be_weak_and_not_just_small() -> None:
     tiny = next(one for one in found.by(SIZE) if one.name.startswith("tiny"))
     assert found.worst is not None and found.worst.name.startswith("medium")
     assert tiny.value is not None and found.worst.value is not None and tiny.value < found.worst.value
+    assert found.lowest == tiny
+
+
+def test_a_part_of_one_group_is_not_the_worst_and_may_be_the_lowest() -> None:
+    chance = np.random.default_rng(0)
+    kinds = {"good": 0.9, "weak": 0.6, "night": 0.2}
+    rows = [sized(f"{kind}{n}", 300, 1000, level + chance.uniform(-0.05, 0.05)).model_copy(
+                update={"tags": {"scene": kind}, "group": kind if kind == "night" else f"{kind}{n}"})
+            for kind, level in kinds.items() for n in range(20)]  # fmt: skip
+    found = slices(rows, MIOU)
+    assert found.worst is not None and found.worst.name == "weak"
+    assert found.lowest is not None
+    assert (found.lowest.name, found.lowest.ci, found.lowest.n, found.lowest.n_groups) == ("night", None, 20, 1)
 
 
 def test_of_a_metric_of_which_less_is_better_the_worst_has_the_most() -> None:
@@ -71,10 +84,12 @@ def test_of_a_metric_of_which_less_is_better_the_worst_has_the_most() -> None:
     rows += [strips(f"b{n}", 5 if n % 9 else 0, 5, tags={"ground": "good"}) for n in range(20)]
     found = slices(rows, METRICS["miss_rate"])
     assert found.worst is not None and found.worst.name == "bad"
+    assert found.lowest is not None and found.lowest.name == "bad"
 
 
 def test_one_part_alone_is_not_the_worst_of_anything() -> None:
-    assert slices([strips(f"r{n}", n + 1, 8) for n in range(8)], MIOU).worst is None
+    alone = slices([strips(f"r{n}", n + 1, 8) for n in range(8)], MIOU)
+    assert alone.worst is None and alone.lowest is None
 
 
 def test_what_is_not_known_is_said() -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.metrics import METRICS
-from benchmarks.statistics.intervals import effective_groups, interval, percentiles
+from benchmarks.statistics.intervals import effective_groups, interval
 
 
 def mean_interval(values: np.ndarray, groups: Any = None, **options: Any) -> Any:
@@ -144,18 +144,3 @@ def test_an_interval_of_a_metric() -> None:
 def test_lengths_that_differ_are_an_error() -> None:
     with pytest.raises(ValueError, match="3 groups"):
         interval([1, 2], [1, 1], ["a", "b", "c"])
-
-
-@pytest.mark.parametrize(
-    ("n", "names"), [(0, ""), (1, ""), (28, ""), (29, "p90"), (59, "p90 p95"), (299, "p90 p95 p99")]
-)
-def test_percentiles_are_given_only_where_the_calls_support_them(n: int, names: str) -> None:
-    values = np.random.default_rng(8).random(n) * 100
-    found = percentiles(list(values))
-    assert [name for name in ("p90", "p95", "p99") if found[name] is not None] == names.split()
-    assert found["n"] == n
-    if n:
-        assert found["p50"] == pytest.approx(np.percentile(values, 50), abs=1e-3)
-        assert found["mean"] == pytest.approx(values.mean(), abs=1e-3)
-    for name in names.split():
-        assert found[name] == pytest.approx(np.percentile(values, int(name[1:])), abs=1e-3)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def test_windows_of_unlike_images_agree_and_a_drift_is_seen() -> None:
     assert steady(*calls([2, 1.5, 1, 1, 1]))  # it settled
     assert not steady(*calls([1, 1, 1, 1.2]))
     assert not steady(*calls([1, 1.2, 1, 1]))
-    assert not steady(*calls([1, 1]))  # nothing shows that it is
+    assert steady(*calls([1, 1])) is None  # nothing shows whether it is
 
 
 def test_a_window_with_one_long_pause_is_not_steady_in_throughput() -> None:
@@ -131,12 +132,25 @@ def test_the_driver_tells_of_others_and_of_clocks_held_down(monkeypatch: pytest.
     assert nvidia.driver_mb() is None
 
 
-def test_the_driver_is_asked_now_and_then_and_only_of_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_driver_is_asked_at_the_end_of_each_window_and_only_of_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(nvidia, "disturbance", lambda living: asked.append(living) or "others")
     on_card, on_cpu = Watch("cuda", lambda: None), Watch("cpu", lambda: None)
-    assert (on_card.end(3), on_card.end(3), on_cpu.end(3)) == ("others", None, None)
-    assert asked == [3]
+    assert (on_card.end(3), on_card.end(3), on_cpu.end(3)) == ("others", "others", None)
+    assert asked == [3, 3]
+
+
+def test_the_driver_is_asked_of_our_own_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(nvidia, "_program", lambda: str(program))
+    card = SimpleNamespace(is_available=lambda: True, current_device=lambda: 1,
+                           get_device_properties=lambda index: SimpleNamespace(uuid=f"ab-{index}"))  # fmt: skip
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=card))
+    assert nvidia._lines("--query") == ["--query --format=csv,noheader,nounits -i GPU-ab-1"]
+    monkeypatch.delitem(sys.modules, "torch")
+    assert nvidia._lines("--query") == ["--query --format=csv,noheader,nounits"]
 
 
 def test_without_a_driver_it_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from benchmarks.records import Configuration, Instance, WeightsRecord
 from benchmarks.rows import Row
 from benchmarks.store import RecordWriter, RunStore
 from benchmarks.tracking import pictures
+from benchmarks.tracking.scrubbed import last_part, scrubbed
 from tests.benchmarks.pieces import manifest, record, timing
 
 HOSTILE = "<script>alert(1)</script> \u202e\n'\";--"
@@ -236,6 +237,7 @@ def test_random_weights_and_rows_that_failed_have_no_pictures(wandb: FakeWandb, 
     assert failed["reason"] == "died (log: worker.log)"
     first = wandb.runs[1].logged["leaderboard"].data[0]
     assert first[tracking.COLUMNS.index("commercial")] == "unclear"
+    assert failed["commercial"] is None
 
 
 def test_pictures_are_few_and_small_and_the_same_for_all(
@@ -256,3 +258,24 @@ def test_pictures_are_few_and_small_and_the_same_for_all(
 def test_without_the_option_the_library_is_not_imported() -> None:
     code = "import sys, benchmarks.run, benchmarks.tracking; sys.exit('wandb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("cannot read /home/me/my photos/x.png", "cannot read x.png"),
+     ("/a/b.png and /c/d.png", "b.png and d.png"),
+     ("file /home/u/x.png is of owner/name", "file x.png is of owner/name"),
+     ("died (log: /tmp/r x/01-x/worker.log)", "died (log: worker.log)"),
+     (r"C:\Users\Jo Doe\pics\x.png: no", "x.png: no"),
+     ("see D:/data/my set/y.png", "see y.png"),
+     (r"\\server\share\a b\x.png", "x.png"),
+     ("https://example.org/a/b c/d and owner/name and ../rel/path", None),
+     ("</title><script>alert(2)</script>", None)],
+)  # fmt: skip
+def test_folders_leave_no_text_and_other_slashes_stay(text: str, left: str | None) -> None:
+    assert scrubbed(text) == (text if left is None else left)
+
+
+def test_of_a_folder_its_own_name_is_told() -> None:
+    specs = ("/a/b c", r"C:\x\y", "hf:o/n:train", "../s/d", "coins", "~/p/q")
+    assert [last_part(spec) for spec in specs] == ["b c", "y", "hf:o/n:train", "../s/d", "coins", "q"]
