@@ -59,7 +59,7 @@ class Worker:
         self.log = store.folder / configuration.id / "worker.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.worker", str(store.folder), configuration.id]
-        self.log.write_bytes(b"")
+        self.log.open("wb").close()
         with self.log.open("ab") as errors:  # to the end, since what it says on stdout is written there as well
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         self.said: list[dict[str, Any]] = []
