@@ -16,12 +16,15 @@ from transformers import CLIPSegForImageSegmentation
 
 from pipelines.checkpoints import Checkpoint
 from pipelines.errors import UnavailableError
+from pipelines.networks.clip_text import Tokens, tokenizer
 from pipelines.networks.clipseg_layers import Decoder, Seen, Vision, lean
-from pipelines.networks.clipseg_text import Tokens, tokenizer
 from pipelines.networks.pixels import preprocessing, to_batch
 from pipelines.networks.pretrained import load_network
 from pipelines.types import Image
 from pipelines.weights import Located
+
+MOST_TOKENS = 77
+"""Of a text; longer ones are cut."""
 
 KEPT_PROMPTS = 256
 """How many prompts' features are remembered; the one that was used longest ago is dropped first."""
@@ -65,7 +68,7 @@ class ClipSegNetwork:
         self, located: Located, checkpoint: Checkpoint, device: str, dtype: torch.dtype, *, compiled: bool = False
     ) -> None:
         self.device, self.dtype, self.compiled = device, dtype, compiled
-        self.tokenize = tokenizer(located)
+        self.tokenize = tokenizer(located, MOST_TOKENS)
         self.wanted = preprocessing(located, checkpoint.settings["pixels"])
         network: Any = load_network(
             CLIPSegForImageSegmentation, located, checkpoint.settings["config"], device=device, dtype=dtype

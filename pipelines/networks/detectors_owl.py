@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
-from transformers import CLIPTokenizer, Owlv2ForObjectDetection, Owlv2ImageProcessor
+from transformers import Owlv2ForObjectDetection, Owlv2ImageProcessor
 
 from pipelines.checkpoints import Checkpoint
+from pipelines.networks.clip_text import Tokenize, tokenizer
 from pipelines.networks.detectors import Batch, Detector, Found, corners
-from pipelines.networks.pretrained import load_network, load_processor, load_tokenizer
+from pipelines.networks.pretrained import load_network, load_processor
 from pipelines.types import Image
 from pipelines.weights import Located
 
 TOKENS = 16
-START, END = 49406, 49407
-"""Of CLIP's own vocabulary, in which everything else is below."""
-
-Tokenize = Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor, bool]]
-"""Texts → ids and attention ``int64 (L, 16)``, and whether a text was cut."""
+"""Of every text: shorter ones are padded, longer ones cut."""
 
 
 class Owl(Detector):
@@ -43,7 +39,7 @@ class Owl(Detector):
         network = load_network(Owlv2ForObjectDetection, located, settings["config"], device=device, dtype=torch.float32)
         size = {"height": settings["side"], "width": settings["side"]}
         made = cls(network, load_processor(Owlv2ImageProcessor, located, size=size), dtype)
-        made.tokenize = _stand_in if located.random else _from_files(located)
+        made.tokenize = tokenizer(located, TOKENS, whole=True, filler=0)
         return made
 
     def pixels(self, image: Image) -> torch.Tensor:
@@ -67,34 +63,14 @@ class Owl(Detector):
 
     def answers(self, batch: Batch, texts: Sequence[str], flags: set[str]) -> list[Found]:
         """One pass for all texts; a box is as sure as its best text."""
-        ids, attention, truncated = self.tokenize(texts)
-        if truncated:
+        tokens = self.tokenize(texts)
+        if tokens.truncated:
             flags.add("text_truncated")
         n = len(batch.sizes)
-        seen: Any = self.network(pixel_values=batch.pixels, input_ids=ids.repeat(n, 1).to(self.device),
-                                 attention_mask=attention.repeat(n, 1).to(self.device))  # fmt: skip
+        seen: Any = self.network(pixel_values=batch.pixels, input_ids=tokens.ids.repeat(n, 1).to(self.device),
+                                 attention_mask=tokens.attention.repeat(n, 1).to(self.device))  # fmt: skip
         scores = seen.logits.float().sigmoid()
         return [
             (corners(boxes, max(size), max(size)), of_image.amax(dim=1).cpu().numpy(), of_image.cpu().numpy())
             for boxes, of_image, size in zip(seen.pred_boxes, scores, batch.sizes, strict=True)
         ]
-
-
-def _from_files(located: Located) -> Tokenize:
-    made = load_tokenizer(CLIPTokenizer, located)
-
-    def tokenize(texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, bool]:
-        whole = made(list(texts), verbose=False)["input_ids"]
-        cut = made(list(texts), padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt")
-        return cut["input_ids"], cut["attention_mask"], max(map(len, whole)) > TOKENS
-
-    return tokenize
-
-
-def _stand_in(texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, bool]:
-    """One id a word: random weights come without a vocabulary, and know no words anyway."""
-    words = [[zlib.crc32(word.encode()) % START for word in text.split()] for text in texts]
-    rows = [[START, *row[: TOKENS - 2], END] for row in words]
-    ids = torch.tensor([row + [0] * (TOKENS - len(row)) for row in rows])
-    attention = torch.tensor([[1] * len(row) + [0] * (TOKENS - len(row)) for row in rows])
-    return ids, attention, max(map(len, words)) > TOKENS - 2

@@ -16,13 +16,16 @@ from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
 
 from pipelines.checkpoints import Checkpoint
 from pipelines.finite import check_finite
+from pipelines.networks.clip_text import tokenizer
 from pipelines.networks.pixels import to_batch
 from pipelines.networks.pretrained import load_network
-from pipelines.networks.sam3_text import tokenizer
 from pipelines.networks.segmenters import own
 from pipelines.networks.segmenters_framing import stretching
 from pipelines.types import Image
 from pipelines.weights import Located
+
+TOKENS = 32
+"""Of every text: shorter ones are padded."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Sam3Network:
 
     def __init__(self, located: Located, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> None:
         self.wanted = stretching(located, checkpoint.settings["pixels"])
-        self.tokenize = tokenizer(located)
+        self.tokenize = tokenizer(located, TOKENS, whole=True)
         self.network: Any = load_network(
             Sam3Model, located, checkpoint.settings["config"], device=device, dtype=torch.float32
         )

@@ -16,7 +16,8 @@ from transformers import Sam3Config, Sam3Model, Sam3Processor
 
 from pipelines.checkpoints.sam3 import CHECKPOINTS
 from pipelines.errors import UnavailableError
-from pipelines.networks.sam3_text import TOKENS, tokenizer
+from pipelines.networks.clip_text import tokenizer
+from pipelines.networks.sam3 import TOKENS
 from pipelines.sam3 import Sam3, Sam3Params
 from pipelines.types import Evidence, Image, Prompt
 from pipelines.weights import Located
@@ -179,7 +180,7 @@ def test_far_objects_are_united_and_told_apart() -> None:
 
 
 def test_random_weights_read_words_without_a_vocabulary() -> None:
-    tokens = tokenizer(Located(CHECKPOINTS["sam3"].weights, None))(("a cat", "word " * 99))
+    tokens = tokenizer(Located(CHECKPOINTS["sam3"].weights, None), TOKENS, whole=True)(("a cat", "word " * 99))
     assert tokens.ids.shape == tokens.attention.shape == (2, TOKENS)
     assert tokens.attention.sum(dim=1).tolist() == [4, TOKENS]
     assert tokens.truncated

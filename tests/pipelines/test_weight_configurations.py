@@ -150,10 +150,11 @@ def test_a_configuration_does_not_choose_the_code_of_attention(
 
 def test_what_is_not_listed_is_not_read(own: Callable[[Weights], Path], tmp_path: Path) -> None:
     from pipelines.networks.captions import speller
-    from pipelines.networks.clipseg_text import tokenizer
+    from pipelines.networks.clip_text import tokenizer
+    from pipelines.networks.clipseg import MOST_TOKENS
 
     texts = ("coin",)
-    ids = tokenizer(locate(CLIPSEG, own(CLIPSEG).parent.parent))(texts).ids.tolist()
+    ids = tokenizer(locate(CLIPSEG, own(CLIPSEG).parent.parent), MOST_TOKENS)(texts).ids.tolist()
     spelled = speller(locate(DINO, own(DINO).parent.parent))("coin cat")
     for weights in (CLIPSEG, DINO):
         folder = tmp_path / weights.repository
@@ -165,7 +166,7 @@ def test_what_is_not_listed_is_not_read(own: Callable[[Weights], Path], tmp_path
         ):  # fmt: skip
             if name not in weights.files:
                 (folder / name).write_text(json.dumps(content))
-    assert tokenizer(locate(CLIPSEG, tmp_path))(texts).ids.tolist() == ids
+    assert tokenizer(locate(CLIPSEG, tmp_path), MOST_TOKENS)(texts).ids.tolist() == ids
     assert speller(locate(DINO, tmp_path))("coin cat") == spelled
     loaded(DINO, tmp_path)
 
