@@ -14,6 +14,7 @@ import numpy as np
 from pipelines import device as devices
 from pipelines.errors import ContractError, ParameterError, PromptError
 from pipelines.finite import check_evidence
+from pipelines.layers import Layers, of_soft
 from pipelines.params import Params as BaseParams
 from pipelines.params import first_step
 from pipelines.stages import StageCache, StageClock
@@ -125,6 +126,19 @@ class Pipeline(ABC):
             raise _broken(self, f"masks of size {evidence.size}", prediction.size)
         return prediction
 
+    def layers(self, evidence: Evidence, params: BaseParams | None = None) -> Layers | None:
+        """What `decide` does with evidence as a function of its thresholds, for exact sweeps over all of them.
+
+        Args:
+            evidence: of one image.
+            params: other decide fields than those the pipeline was made with; the two fields that the answer names as
+                its thresholds are not read.
+
+        Returns:
+            None where these fields do more than cut, such as cleaning up the mask, so that only `decide` can tell.
+        """
+        return self._layers(evidence, self._for_call(params))
+
     def predict(
         self, images: Sequence[Image], prompts: Sequence[Prompt], params: BaseParams | None = None
     ) -> list[Prediction]:
@@ -146,6 +160,11 @@ class Pipeline(ABC):
     ) -> None:
         self.close()
 
+    @classmethod
+    def relevant(cls, params: Any) -> frozenset[str]:
+        """Fields that can change the foreground, given the choices among methods that these parameters make."""
+        return frozenset(cls.Params.model_fields)
+
     @abstractmethod
     def _load(self) -> None:
         """Import what is heavy and load weights."""
@@ -163,6 +182,10 @@ class Pipeline(ABC):
         kept = np.flatnonzero(masks.any(axis=(1, 2)))
         scores = np.array([maps[i][masks[i]].mean() for i in kept], np.float32)
         return Prediction.of(masks[kept], scores, kept)
+
+    def _layers(self, evidence: Evidence, params: Any) -> Layers | None:
+        """What `_decide` does with thresholds; a subclass that writes that one writes this one, or has none."""
+        return of_soft(evidence.to_host()) if type(self)._decide is Pipeline._decide else None
 
     def _close(self) -> None:
         """Drop what `_load` made."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -37,8 +37,8 @@ def masks_of(evidence: Evidence, keep: Indices, threshold: float = 0.0) -> Masks
     if not len(keep):
         return masks
     if isinstance(evidence.mask_maps, np.ndarray):
-        for mask, index in zip(masks, keep, strict=True):
-            np.greater(_full_size(evidence.mask_maps[index], evidence), threshold, out=mask)
+        for mask, one in zip(masks, maps_of(evidence, keep), strict=True):
+            np.greater(one, threshold, out=mask)
     else:
         _cut_on_device(evidence, keep, threshold, masks)
     return masks
@@ -61,9 +61,24 @@ def prediction_of(evidence: Evidence, keep: Indices, scores: Floats, labels: npt
     return Prediction.of(masks if large.all() else masks[large], scores[large], labels[large])
 
 
-def _full_size(logits: npt.NDArray[Any], evidence: Evidence) -> npt.NDArray[np.float32]:
-    """One map ``(h, w)`` at the size of the image, ``float32 (H, W)``."""
-    found = np.ascontiguousarray(logits, np.float32)
+def maps_of(evidence: Evidence, keep: Indices) -> Iterator[npt.NDArray[np.float32]]:
+    """The maps that `masks_of` cuts, ``float32 (H, W)`` each, in host memory; not to be written into.
+
+    Args:
+        evidence: with `mask_maps` ``(K, h, w)``, in host memory or on a device.
+        keep: indices of candidates.
+    """
+    if isinstance(evidence.mask_maps, np.ndarray):
+        for index in keep:
+            yield full_size_map(evidence.mask_maps[index], evidence)
+    else:
+        for maps in _maps_on_device(evidence, keep):
+            yield from maps.cpu().numpy()
+
+
+def full_size_map(values: npt.NDArray[Any], evidence: Evidence) -> npt.NDArray[np.float32]:
+    """One map ``(h, w)`` at the size of the image, ``float32 (H, W)``: the map itself where it has that size."""
+    found = np.ascontiguousarray(values, np.float32)
     if evidence.canvas is not None:
         found = _resized(found, evidence.canvas)
     if evidence.window is not None:
@@ -79,14 +94,21 @@ def _resized(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDAr
 
 
 def _cut_on_device(evidence: Evidence, keep: Any, threshold: float, masks: Masks) -> None:
+    start = 0
+    for maps in _maps_on_device(evidence, keep):
+        masks[start : start + len(maps)] = (maps > threshold).cpu().numpy()
+        start += len(maps)
+
+
+def _maps_on_device(evidence: Evidence, keep: Any) -> Iterator[Any]:
+    """A few maps at a time, ``float32 (N, H, W)`` of torch."""
     import torch
 
     height, width = evidence.canvas or (0, 0)
     step = max(1, MAX_FLOATS // max(evidence.size[0] * evidence.size[1], height * width))
     indices = torch.as_tensor(np.asarray(keep), device=evidence.mask_maps.device)
     for start in range(0, len(indices), step):
-        maps = _full_size_on_device(evidence.mask_maps[indices[start : start + step]], evidence)
-        masks[start : start + step] = (maps > threshold).cpu().numpy()
+        yield _full_size_on_device(evidence.mask_maps[indices[start : start + step]], evidence)
 
 
 def _full_size_on_device(maps: Any, evidence: Evidence) -> Any:

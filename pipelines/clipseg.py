@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pipelines.base import Pipeline
 from pipelines.checkpoints.clipseg import CHECKPOINTS
 from pipelines.classical.regions import filled, kept
+from pipelines.layers import Layers, of_soft
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, Mask, PipelineInfo, Prediction, Prompt
 from pipelines.weights import locate
@@ -41,17 +42,17 @@ class ClipSegParams(Params):
     compile: bool = knob(False, reads="load", group="network",
         help="Run the layers through torch.compile; the first call takes a minute.")  # fmt: skip
 
-    tile_size: int = knob(0, reads="infer", ge=0, le=4096, step=32, group="tiles",
+    tile_size: int = knob(0, reads="infer", ge=0, le=4096, step=32, search=False, group="tiles",
         help="Side in pixels of the tiles of a large picture, at least the network's input; 0 = the whole "
              "picture at once.")  # fmt: skip
-    overlap: float = knob(0.25, reads="infer", ge=0, le=0.5, step=0.05, group="tiles",
+    overlap: float = knob(0.25, reads="infer", ge=0, le=0.5, step=0.05, search=False, group="tiles",
         help="Least share of a tile that its neighbour covers too.")  # fmt: skip
 
     threshold: float = knob(0.3, reads="decide", ge=0, le=1, group="mask",
         help="Probability from which a pixel is foreground; its authors report PhraseCut at 0.3.")  # fmt: skip
-    max_hole: float = knob(0.0, reads="decide", ge=0, le=1, group="mask",
+    max_hole: float = knob(0.0, reads="decide", ge=0, le=1, search=False, group="mask",
         help="Holes up to this share of the picture are filled; 0 = none.")  # fmt: skip
-    min_area: float = knob(0.0, reads="decide", ge=0, le=1, group="mask",
+    min_area: float = knob(0.0, reads="decide", ge=0, le=1, search=False, group="mask",
         help="Regions below this share of the picture are dropped; 0 = none.")  # fmt: skip
 
 
@@ -142,6 +143,9 @@ class ClipSeg(Pipeline):
             left = np.flatnonzero(masks.any(axis=(1, 2)))
             masks, scores, labels = masks[left], scores[left], labels[left]
         return Prediction.of(masks, scores, labels)
+
+    def _layers(self, evidence: Evidence, params: ClipSegParams) -> Layers | None:
+        return None if params.max_hole or params.min_area else of_soft(evidence)
 
     def _loaded_network(self) -> ClipSegNetwork:
         assert self._network is not None, "infer loads first"

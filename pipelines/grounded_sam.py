@@ -11,11 +11,12 @@ import numpy as np
 from pydantic import model_validator
 
 from pipelines.base import Pipeline
-from pipelines.boxes import suppressed
+from pipelines.boxes import Floats, Indices, suppressed
 from pipelines.candidates import prediction_of
 from pipelines.checkpoints import autodistill
 from pipelines.checkpoints.detectors import CHECKPOINTS as DETECTORS
 from pipelines.checkpoints.segmenters import CHECKPOINTS as SEGMENTERS
+from pipelines.layers import Layers, of_candidates
 from pipelines.params import Params, knob
 from pipelines.stages import StageClock
 from pipelines.types import Evidence, Image, PipelineInfo, Prediction, Prompt, Weights
@@ -24,6 +25,8 @@ from pipelines.weights import Located, locate
 
 class GroundedSamParams(Params):
     """Parameters of `GroundedSam`. The thresholds are those of GroundingDINO's own demonstration."""
+
+    floor = ("candidate_floor", "box_threshold")
 
     engine: Literal["transformers", "autodistill"] = knob("transformers", reads="load", group="network",
         help="What runs the networks; autodistill has its own two and reads neither of the next three "
@@ -35,10 +38,10 @@ class GroundedSamParams(Params):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", reads="load", group="network",
         help="Arithmetic; auto = bfloat16 on CUDA and float32 on a CPU.")  # fmt: skip
 
-    candidate_floor: float = knob(0.35, reads="infer", ge=0, le=1, step=0.01, group="boxes",
+    candidate_floor: float = knob(0.35, reads="infer", ge=0, le=1, step=0.01, search=False, group="boxes",
         help="Score above which a box is turned into a mask at all; thresholds can be moved above it at no "
              "inference.")  # fmt: skip
-    max_candidates: int = knob(300, reads="infer", ge=1, le=900, group="boxes",
+    max_candidates: int = knob(300, reads="infer", ge=1, le=900, search=False, group="boxes",
         help="Not more than this many boxes are turned into masks, the strongest first.")  # fmt: skip
 
     box_threshold: float = knob(0.35, reads="decide", ge=0, le=1, step=0.01, group="boxes",
@@ -47,11 +50,11 @@ class GroundedSamParams(Params):
         help="Score above which its best label must lie.")  # fmt: skip
     nms_iou: float = knob(0.8, reads="decide", ge=0, le=1, step=0.01, group="boxes",
         help="Of two boxes of one label that overlap more, the weaker goes; 1 keeps all.")  # fmt: skip
-    max_boxes: int = knob(300, reads="decide", ge=1, le=900, group="boxes",
+    max_boxes: int = knob(300, reads="decide", ge=1, le=900, search=False, group="boxes",
         help="Not more than this many boxes are kept, the strongest first.")  # fmt: skip
     mask_threshold: float = knob(0.0, reads="decide", ge=-10, le=10, step=0.1, group="mask",
         help="Logit above which a pixel is of the object; 0 = a probability of 0.5.")  # fmt: skip
-    min_area: float = knob(0.0, reads="decide", ge=0, le=1, group="mask",
+    min_area: float = knob(0.0, reads="decide", ge=0, le=1, search=False, group="mask",
         help="Masks below this share of the picture are dropped; 0 = only empty ones.")  # fmt: skip
 
     @model_validator(mode="after")
@@ -122,14 +125,27 @@ class GroundedSam(Pipeline):
         return self._engine.evidence(images, prompts, params, self.clock, self.flags)
 
     def _decide(self, evidence: Evidence, params: GroundedSamParams) -> Prediction:
-        boxes, scores = np.asarray(evidence.boxes), np.asarray(evidence.scores)
-        labels, of_label = np.asarray(evidence.prompt_index), scores.max(axis=1, initial=0)
-        of_box = of_label if evidence.box_scores is None else np.asarray(evidence.box_scores)
-        able = np.flatnonzero((of_box > params.box_threshold) & (of_label > params.text_threshold))
-        keep = able[suppressed(boxes[able], of_box[able], labels[able], params.nms_iou)][: params.max_boxes]
+        keep, scores = _kept(evidence, params, params.box_threshold)
         min_area = int(np.ceil(params.min_area * evidence.size[0] * evidence.size[1]))
-        return prediction_of(evidence, keep, of_box[keep], labels[keep], threshold=params.mask_threshold,
-                             min_area=min_area)  # fmt: skip
+        return prediction_of(evidence, keep, scores, np.asarray(evidence.prompt_index)[keep],
+                             threshold=params.mask_threshold, min_area=min_area)  # fmt: skip
+
+    def _layers(self, evidence: Evidence, params: GroundedSamParams) -> Layers | None:
+        """What a box threshold keeps is the head of what none keeps: a box is only suppressed by stronger ones."""
+        if params.min_area:
+            return None
+        keep, scores = _kept(evidence, params, -np.inf)
+        return of_candidates(evidence, keep, scores, rank="box_threshold")
 
     def _close(self) -> None:
         self._engine = None
+
+
+def _kept(evidence: Evidence, params: GroundedSamParams, box_threshold: float) -> tuple[Indices, Floats]:
+    """Candidates that a box threshold and the other fields leave, the strongest first, and their scores."""
+    boxes, scores = np.asarray(evidence.boxes), np.asarray(evidence.scores)
+    labels, of_label = np.asarray(evidence.prompt_index), scores.max(axis=1, initial=0)
+    of_box = of_label if evidence.box_scores is None else np.asarray(evidence.box_scores)
+    able = np.flatnonzero((of_box > box_threshold) & (of_label > params.text_threshold))
+    keep = able[suppressed(boxes[able], of_box[able], labels[able], params.nms_iou)][: params.max_boxes]
+    return keep, of_box[keep]

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -18,8 +18,14 @@ STEPS: tuple[Reads, ...] = ("load", "infer", "decide")
 
 
 class Params(BaseModel):
-    """Base of every pipeline's parameters: frozen, typed, nothing beyond the declared fields."""
+    """Base of every pipeline's parameters: frozen, typed, nothing beyond the declared fields.
 
+    Attributes:
+        floor: the "infer" field below which no candidate gets a mask, and the "decide" field that is swept above it, or
+            None. A tuner lowers the first while it searches, and raises it to the second in what it saves.
+    """
+
+    floor: ClassVar[tuple[str, str] | None] = None
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
     @field_validator("*")
@@ -37,7 +43,7 @@ AnyParams = TypeVar("AnyParams", bound=Params)
 
 def knob(default: Any, *, help: str, reads: Reads, ge: float | None = None, le: float | None = None,
          step: float | None = None, odd: bool = False, log: bool = False, group: str = "",
-         choices: Iterable[str] = ()) -> Any:  # fmt: skip
+         choices: Iterable[str] = (), search: bool | None = None) -> Any:  # fmt: skip
     """Declare one parameter.
 
     Args:
@@ -52,11 +58,13 @@ def knob(default: Any, *, help: str, reads: Reads, ge: float | None = None, le: 
         log: whether to search on a logarithmic scale.
         group: heading under which a form shows it.
         choices: the closed set of a text field, where it is data, such as the names of checkpoints; else write Literal.
+        search: whether a tuner moves it without being told to; if not given, unless a load reads it.
     """
     if odd:
         step = 2
     extra: dict[str, Any] = {"reads": reads, "step": step, "odd": odd, "log": log, "group": group,
-                             "choices": list(choices)}  # fmt: skip
+                             "choices": list(choices),
+                             "search": reads != "load" if search is None else search}  # fmt: skip
     return Field(default, description=help, ge=ge, le=le, json_schema_extra=extra)
 
 
@@ -77,6 +85,7 @@ class Knob:
         log: logarithmic scale.
         group: heading of a form.
         choices: the closed set of values of a "choice".
+        search: whether a tuner moves it without being told to.
     """
 
     name: str
@@ -91,6 +100,7 @@ class Knob:
     log: bool = False
     group: str = ""
     choices: tuple[Any, ...] = ()
+    search: bool = True
 
     @property
     def bounds(self) -> str:

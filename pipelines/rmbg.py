@@ -12,6 +12,7 @@ from pipelines.checkpoints import Checkpoint
 from pipelines.checkpoints.rmbg import CHECKPOINTS, SMALLEST
 from pipelines.classical.regions import Binary, cut, filled, kept
 from pipelines.errors import UnavailableError
+from pipelines.layers import Layers, of_soft
 from pipelines.maps import full_size
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prediction, Prompt, Weights
@@ -41,18 +42,18 @@ class RmbgParams(Params):
     )  # fmt: skip
     size: int = knob(
         0, help="Side of the square that the network sees, in pixels; 0 = what the checkpoint was trained with.",
-        reads="infer", ge=0, le=4096, step=32, group="network",
+        reads="infer", ge=0, le=4096, step=32, search=False, group="network",
     )  # fmt: skip
     threshold: float = knob(
         0.5, help="Probability from which a pixel is foreground.", reads="decide", ge=0, le=1, group="mask",
     )  # fmt: skip
     max_hole: float = knob(
         0.0, help="Holes up to this share of the picture are filled; 0 = none.", reads="decide", ge=0, le=1,
-        group="mask",
+        search=False, group="mask",
     )  # fmt: skip
     min_area: float = knob(
         0.0, help="Regions below this share of the picture are dropped; 0 = none.", reads="decide", ge=0, le=1,
-        group="mask",
+        search=False, group="mask",
     )  # fmt: skip
 
 
@@ -156,6 +157,9 @@ class Rmbg(Pipeline):
         if not mask.any():
             return Prediction.empty(*evidence.size)
         return Prediction.of((mask > 0)[np.newaxis], np.array([score], np.float32))
+
+    def _layers(self, evidence: Evidence, params: RmbgParams) -> Layers | None:
+        return None if params.max_hole or params.min_area else of_soft(evidence)
 
     def _close(self) -> None:
         self.network = None

@@ -16,11 +16,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from pipelines.base import Pipeline
 from pipelines.candidates import prediction_of
 from pipelines.checkpoints.segmenters import CHECKPOINTS
 from pipelines.errors import PromptError
+from pipelines.layers import Layers, of_candidates
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prediction, Prompt
 from pipelines.weights import locate
@@ -41,7 +43,7 @@ class SamParams(Params):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", reads="load", group="network",
         help="Arithmetic; auto = bfloat16 on CUDA and float32 on a CPU.")  # fmt: skip
 
-    points: Rule = knob("each_object", reads="infer", group="prompt",
+    points: Rule = knob("each_object", reads="infer", search=False, group="prompt",
         help="Whether each positive point outside the boxes is an object, or all of them together are "
              "one.")  # fmt: skip
 
@@ -49,7 +51,7 @@ class SamParams(Params):
         help="Objects of which the network predicts a smaller IoU than this are dropped.")  # fmt: skip
     mask_threshold: float = knob(0.0, reads="decide", ge=-10, le=10, step=0.1, group="mask",
         help="Logit above which a pixel is of the object; 0 = a probability of 0.5.")  # fmt: skip
-    min_area: float = knob(0.0, reads="decide", ge=0, le=1, group="mask",
+    min_area: float = knob(0.0, reads="decide", ge=0, le=1, search=False, group="mask",
         help="Masks below this share of the picture are dropped; 0 = only empty ones.")  # fmt: skip
 
 
@@ -133,15 +135,27 @@ class Sam(Pipeline):
         return self._segmenter.decode(embedding, points=points, boxes=boxes, ambiguous=alone)
 
     def _decide(self, evidence: Evidence, params: SamParams) -> Prediction:
-        scores = evidence.scores[:, 0]
-        scores = scores if isinstance(scores, np.ndarray) else scores.float().cpu().numpy()
+        scores = _scores(evidence)
         keep = np.flatnonzero(scores >= params.min_score)
         min_area = int(np.ceil(params.min_area * evidence.size[0] * evidence.size[1]))
         return prediction_of(evidence, keep, scores[keep], np.zeros(len(keep), np.int64),
                              threshold=params.mask_threshold, min_area=min_area)  # fmt: skip
 
+    def _layers(self, evidence: Evidence, params: SamParams) -> Layers | None:
+        if params.min_area:
+            return None
+        scores = _scores(evidence)
+        order = np.argsort(-scores, kind="stable")
+        return of_candidates(evidence, order, scores[order], rank="min_score", rank_inclusive=True)
+
     def _close(self) -> None:
         self._segmenter = None
+
+
+def _scores(evidence: Evidence) -> npt.NDArray[np.float32]:
+    """Predicted IoU ``(K,)`` of each object; the maps stay where they are."""
+    scores = evidence.scores[:, 0]
+    return np.asarray(scores if isinstance(scores, np.ndarray) else scores.float().cpu().numpy())
 
 
 def targets(prompt: Prompt, size: tuple[int, int], rule: Rule) -> list[Target]:

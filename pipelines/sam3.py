@@ -18,6 +18,7 @@ import numpy as np
 from pipelines.base import Pipeline
 from pipelines.candidates import prediction_of
 from pipelines.checkpoints.sam3 import CHECKPOINTS
+from pipelines.layers import Layers, of_candidates
 from pipelines.params import Params, knob
 from pipelines.types import Evidence, Image, PipelineInfo, Prediction, Prompt
 from pipelines.weights import locate
@@ -32,12 +33,14 @@ MOST_CONCEPTS = 4
 class Sam3Params(Params):
     """Parameters of `Sam3`."""
 
+    floor = ("candidate_floor", "score_threshold")
+
     checkpoint: str = knob("sam3", choices=CHECKPOINTS, reads="load", group="network",
         help="Published weights; their licence has to be accepted first.")  # fmt: skip
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob("auto", reads="load", group="network",
         help="Arithmetic; auto = bfloat16 on CUDA and float32 on a CPU.")  # fmt: skip
 
-    candidate_floor: float = knob(0.5, reads="infer", ge=0, le=1, step=0.01, group="candidates",
+    candidate_floor: float = knob(0.5, reads="infer", ge=0, le=1, step=0.01, search=False, group="candidates",
         help="Candidates up to this score times presence are dropped before the decision; lower it together with "
              "score_threshold.")  # fmt: skip
 
@@ -48,7 +51,7 @@ class Sam3Params(Params):
              "dropped.")  # fmt: skip
     mask_threshold: float = knob(0.0, reads="decide", ge=-10, le=10, step=0.1, group="mask",
         help="Logit above which a pixel is of the object; 0 = a probability of 0.5.")  # fmt: skip
-    min_area: float = knob(0.0, reads="decide", ge=0, le=1, group="mask",
+    min_area: float = knob(0.0, reads="decide", ge=0, le=1, search=False, group="mask",
         help="Masks below this share of the picture are dropped; 0 = only empty ones.")  # fmt: skip
 
 
@@ -135,6 +138,14 @@ class Sam3(Pipeline):
         min_area = int(np.ceil(params.min_area * evidence.size[0] * evidence.size[1]))
         return prediction_of(evidence, keep, scores[keep], labels[keep],
                              threshold=params.mask_threshold, min_area=min_area)  # fmt: skip
+
+    def _layers(self, evidence: Evidence, params: Sam3Params) -> Layers | None:
+        if params.min_area:
+            return None
+        scores, presence, labels = _on_host(evidence)
+        present = np.flatnonzero(presence[labels] >= params.presence_threshold)
+        order = present[np.argsort(-scores[present], kind="stable")]
+        return of_candidates(evidence, order, scores[order], rank="score_threshold")
 
     def _close(self) -> None:
         self._network = None

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pipelines.base import Pipeline
 from pipelines.classical.parameters import ClassicalParams
+from pipelines.layers import Layers, of_soft
+from pipelines.params import knobs
 from pipelines.stages import run_stages
 from pipelines.types import Evidence, EvidenceKind, Image, PipelineInfo, Prediction, Prompt
 
 __all__ = ["Classical", "ClassicalParams"]
+
+CLEANING = ("refill", "closing", "max_hole", "opening", "min_area", "largest")
+"""Decide fields that change the mask after the cut where they are not 0, beside the kernel that smooths it."""
 
 
 class Classical(Pipeline):
@@ -23,6 +28,15 @@ class Classical(Pipeline):
         reference="Canny 1986; Otsu 1979; Rother et al. 2004 (GrabCut); He et al. 2010 (guided filter)",
     )
     Params = ClassicalParams
+
+    @classmethod
+    def relevant(cls, params: ClassicalParams) -> frozenset[str]:
+        """What the stages of the method read, and what is done after the cut."""
+        from pipelines.classical.chain import chain
+
+        smoothed = () if params.mask_kernel > 1 else ("mask_sigma_x", "mask_sigma_y", "refill")
+        decided = {one.name for one in knobs(cls.Params) if one.reads == "decide"} - {*smoothed}
+        return frozenset(decided.union(*(stage.reads for stage in chain(params))))
 
     def _load(self) -> None:
         """Import what the steps need, so that the first image does not pay for it."""
@@ -45,3 +59,8 @@ class Classical(Pipeline):
 
         soft = full_size(evidence.to_host())[0]
         return to_prediction(cut_and_clean(soft, params), soft, params)
+
+    def _layers(self, evidence: Evidence, params: ClassicalParams) -> Layers | None:
+        """Parting the mask into instances loses no pixel; all else after the cut may."""
+        cleaned = params.mask_kernel > 1 or any(getattr(params, name) for name in CLEANING)
+        return None if cleaned else of_soft(evidence.to_host())

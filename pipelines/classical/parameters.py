@@ -125,8 +125,8 @@ class ClassicalParams(Params):
         help="Regions below this share of the picture are dropped.")  # fmt: skip
     largest: int = knob(0, reads="decide", ge=0, le=100, group="regions",
         help="Keep this many of the largest regions; 0 keeps all.")  # fmt: skip
-    instances: Instances = knob("components", reads="decide", group="regions",
+    instances: Instances = knob("components", reads="decide", search=False, group="regions",
         help="Masks: one in all; one a connected region; or touching objects parted, by the nearest core "
              "or by a watershed.")  # fmt: skip
-    split_depth: float = knob(0.25, reads="decide", ge=0.02, le=0.9, group="regions",
+    split_depth: float = knob(0.25, reads="decide", ge=0.02, le=0.9, search=False, group="regions",
         help="How much narrower than the smaller of two objects their neck must be to part them.")  # fmt: skip

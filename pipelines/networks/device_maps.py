@@ -50,6 +50,12 @@ def full_size_on_device(evidence: Evidence, labels: slice = slice(None)) -> torc
     return maps.sigmoid() if evidence.kind == "logit" else maps
 
 
+def labels_at_once(evidence: Evidence) -> int:
+    """How many maps are brought up to the picture's size together."""
+    height, width = evidence.size
+    return max(1, BYTES_AT_ONCE // (4 * height * width))
+
+
 @torch.inference_mode()
 def cut_on_device(evidence: Evidence, threshold: float) -> Cut:
     """Masks of the dense maps at a threshold.
@@ -58,8 +64,7 @@ def cut_on_device(evidence: Evidence, threshold: float) -> Cut:
         evidence: whose `soft` ``(L, h, w)`` is a tensor.
         threshold: probability from which a pixel is foreground.
     """
-    height, width = evidence.size
-    at_once = max(1, BYTES_AT_ONCE // (4 * height * width))
+    at_once = labels_at_once(evidence)
     counts, sums, masks = [], [], []
     for start in range(0, len(evidence.soft), at_once):
         maps = full_size_on_device(evidence, slice(start, start + at_once))
