@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.metrics import METRICS, Metric, class_metrics
 from benchmarks.metrics.classes import CLASSES
 from benchmarks.records import Configuration, RunManifest, SampleRecord
-from benchmarks.rows import MetricValue, Row
+from benchmarks.rows import TUNED, MetricValue, Row
 from benchmarks.statistics.intervals import FEW_GROUPS, GroupSums
 from benchmarks.timing import times
 from benchmarks.timing.record import Timing
@@ -164,6 +164,7 @@ def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, ti
         "licence_unclear": None in allowed,
         "random_weights": is_random(configuration),
         "oracle_prompts": configuration.oracle,
+        f"{TUNED}:{configuration.tuned_here} of {manifest.dataset.n}": configuration.tuned_here > 0,
         "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,
         "no_masks": not tally.scored and not is_random(configuration),
         "limited": manifest.dataset.limit is not None,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import selection, specs
+from benchmarks import leaks, selection, specs
 from benchmarks.datasets import Dataset
 from benchmarks.datasets.hub_load import parse_spec
 from benchmarks.environment import environment, source_hashes
@@ -21,10 +21,10 @@ from pipelines.base import check_prompt
 from pipelines.device import device_for, resolve
 from pipelines.errors import PromptError, UnavailableError, UsageError
 from pipelines.params import Params, make_params
-from pipelines.presets import preset
+from pipelines.presets import preset, tuned_images
 from pipelines.registry import pipeline_class
 from pipelines.types import PipelineInfo
-from pipelines.weights import DamagedWeightsError, check_lock, missing
+from pipelines.weights import RANDOM, DamagedWeightsError, check_lock, missing
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Request:
     commercial: bool = False
     prompt_from: PromptSource | None = None
     protocol: Protocol = Protocol()
+    allow_tuned: bool = False
 
 
 def plan(request: Request) -> tuple[RunManifest, Dataset]:
@@ -50,6 +51,7 @@ def plan(request: Request) -> tuple[RunManifest, Dataset]:
     Raises:
         UsageError: a name, a value or an option is wrong, or the lock of the weights cannot be read.
         DatasetError: the dataset cannot be read.
+        LeakError: a preset was tuned on images of the run.
     """
     entries = _entries(request.pipelines)
     if request.device != "auto":
@@ -125,8 +127,26 @@ def _configuration(index: int, entry: specs.PipelineSpec, request: Request, abou
         substitute_for=choice.substitute_for,
         substitute_why=choice.reason if choice.substitute_for else None,
         oracle=is_oracle,
+        tuned_here=_tuned_here(entry, values, request, dataset),
         unavailable=(None if choice.substitute_for else choice.reason) or problem,
     )
+
+
+def _tuned_here(entry: specs.PipelineSpec, values: Params, request: Request, dataset: Dataset) -> int:
+    """How many images of the run its preset was tuned on; 0 where nothing is judged, and nothing is looked at then.
+
+    Raises:
+        LeakError: there are such images, and that is not allowed.
+    """
+    found = pipeline_class(entry.name)
+    listed = tuned_images(found, entry.preset)
+    unjudged = not dataset.has_truth or (request.weights == RANDOM and bool(found.info.weights_for(values)))
+    if not listed or unjudged:
+        return 0
+    overlap = leaks.tuned_overlap(listed, dataset)
+    if overlap and not request.allow_tuned:
+        raise leaks.refused(f"{entry.name}@{entry.preset}", overlap, dataset)
+    return len(overlap)
 
 
 @dataclass(frozen=True)
@@ -214,4 +234,6 @@ def run_key(manifest: RunManifest) -> str:
     for configuration in decides["configurations"]:
         for passing in ("unavailable", "substitute_why", "asked"):  # what is missing today may be there tomorrow
             del configuration[passing]
+        if not configuration["tuned_here"]:  # so that plain runs keep the key that they have
+            del configuration["tuned_here"]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]

@@ -66,6 +66,7 @@ class Configuration(Record):
         substitute_for: the checkpoint that the parameters' own stands in for, or None.
         substitute_why: the reason of that, or None.
         oracle: whether its prompts were taken from the target masks.
+        tuned_here: how many images of the run its preset was tuned on, by ``--allow-tuned``.
         asked: whether the user named it.
         unavailable: why it cannot run here, or None.
     """
@@ -81,6 +82,7 @@ class Configuration(Record):
     substitute_for: str | None = None
     substitute_why: str | None = None
     oracle: bool = False
+    tuned_here: int = 0
     asked: bool = True
     unavailable: str | None = None
 

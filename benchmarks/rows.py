@@ -20,6 +20,10 @@ TIMES = frozenset((
 """Fields of a row that differ from one process to the next; all others are the same after a kill and a resume."""
 
 
+TUNED = "tuned_on_these_images"
+"""Flag of a row whose preset was tuned on images that it is judged on; after a colon how many of how many."""
+
+
 class MetricValue(Record):
     """A metric with its interval; what is not defined is None."""
 
@@ -85,11 +89,21 @@ def commercial(row: Row) -> Use | None:
 
 
 def may_lead(rows: Sequence[Row]) -> list[Row]:
-    """Rows with a quality to ship: those whose prompts come from the true masks are left out, unless all are such."""
+    """Rows with a quality to ship: those that knew the answer are left out, unless all are such."""
     judged = [row for row in rows if row.status == "ok" and row.miou is not None]
-    return [row for row in judged if not has_oracle(row)] or judged
+    return [row for row in judged if not knew(row)] or judged
+
+
+def knew(row: Row) -> bool:
+    """Whether its quality is not that of new images: prompts or parameters were taken from their true masks."""
+    return has_oracle(row) or was_tuned_here(row)
 
 
 def has_oracle(row: Row) -> bool:
     """Whether its points or boxes were taken from the true masks, which nobody has who needs a mask."""
     return "oracle_prompts" in row.flags
+
+
+def was_tuned_here(row: Row) -> bool:
+    """Whether its preset was tuned on images that it is judged on."""
+    return any(flag.partition(":")[0] == TUNED for flag in row.flags)

@@ -49,6 +49,7 @@ WeightsFrom = Annotated[
 SoftMaps = Annotated[
     float, typer.Option(min=0, help="Room for the soft maps of each pipeline, from which thresholds can be moved.")
 ]
+ALLOW_TUNED = "Judge presets on images that they were tuned on all the same; their rows are marked."
 Exports = Annotated[
     str | None,
     typer.Option(help="Write predictions to FOLDER: png,soft,rgba,crop,coco,yolo,voc:FOLDER.", show_default=False),
@@ -79,6 +80,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin again instead of resuming.")] = False,
     commercial: Annotated[bool, typer.Option("--commercial", help="Only what may be used commercially.")] = False,
+    allow_tuned: Annotated[bool, typer.Option("--allow-tuned", help=ALLOW_TUNED)] = False,
     soft_maps_mb: SoftMaps = 1000,
     export: Exports = None,
     wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases; offline without a key.")] = False,
@@ -100,7 +102,7 @@ def run(
     sizes = () if batch_sizes == "auto" else specs.parse_batch_sizes(batch_sizes)
     protocol = Protocol(seed=seed, budget_s=budget_s, batch_sizes=sizes, soft_maps_mb=soft_maps_mb)
     request = plan.Request(dataset, pipelines, tuple(prompt or ()), split, exclude, limit, device, weights, commercial,
-                           prompt_from.value if prompt_from else None, protocol)  # fmt: skip
+                           prompt_from.value if prompt_from else None, protocol, allow_tuned)  # fmt: skip
     manifest, samples = plan.plan(request)
     for note in () if quiet else samples.notes:
         console(to_stderr=True).print(note, markup=False)

@@ -13,11 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from benchmarks.records import Configuration, RunManifest
-from benchmarks.rows import Row
+from benchmarks.rows import TUNED, Row, knew, was_tuned_here
 from benchmarks.runner import Report
 
 COLUMNS = ("pipeline", "mIoU", "95 %", "bound.", "miss", "p50 ms", "img/s", "MB", "weights", "on")
 LABEL_WIDTH = 19
+MARK = "†"
+"""Beside the quality of a row whose preset was tuned on these images."""
+
 MOST_CLASSES = 30
 MOST_TELLING = 3
 """Background and two classes: with one class the table says nothing that IoU does not."""
@@ -44,7 +47,7 @@ def print_leaderboard(console: Console, manifest: RunManifest, rows: Sequence[Ro
 
 
 def leaderboard_table(manifest: RunManifest, rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> Table:
-    """Rows that ran, best mIoU first, then those that did not."""
+    """Rows that ran, best mIoU first and after them those that knew the answer, then those that did not run."""
     dataset = manifest.dataset
     title = f"{escape(dataset.name)}: {dataset.n} images in {dataset.n_groups} groups ({dataset.format})"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -54,7 +57,7 @@ def leaderboard_table(manifest: RunManifest, rows: Sequence[Row], columns: Seque
             table.add_column(name, min_width=min(longest, LABEL_WIDTH), overflow="fold")
         else:
             table.add_column(name, justify="left" if name in ("weights", "on") else "right", no_wrap=True)
-    for row in sorted(rows, key=lambda row: (row.status != "ok", -(row.miou or 0.0))):
+    for row in sorted(rows, key=lambda row: (row.status != "ok", row.miou is None, knew(row), -(row.miou or 0.0))):
         blank = (escape(row.label), row.status, *[""] * (len(COLUMNS) - 2))
         cells = dict(zip(COLUMNS, _cells(row) if row.status == "ok" else blank, strict=True))
         table.add_row(*(cells[name] for name in columns))
@@ -66,7 +69,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     rate = row.throughput_ips
     return (
         escape(row.label),
-        _number(row.miou, ".3f"),
+        _number(row.miou, ".3f") + MARK * was_tuned_here(row),
         "-".join(f"{end:.3f}".removeprefix("0") for end in row.miou_ci) if row.miou_ci else "-",
         _number(row.boundary_iou, ".3f"),
         _number(row.miss_rate, ".1%"),
@@ -129,6 +132,7 @@ def _of_flag(flag: str, manifest: RunManifest, rows: Sequence[Row]) -> str:
     said = FLAGS[name].format(groups=manifest.dataset.n_groups, value=value) if name in FLAGS else escape(flag)
     ran = [row for row in rows if row.status == "ok"]
     raised = [escape(row.label) for row in rows if flag in row.flags]
+    said = f"{MARK} {said}" if name == TUNED else said
     return said if len(raised) == len(ran) else f"{', '.join(raised)}: {said}"
 
 
@@ -159,6 +163,7 @@ FLAGS = {
     "licence_unclear": "whether the weights may be used commercially is not clear: read their licence",
     "random_boxes": "a detector with random weights fills max_candidates: real pictures have fewer boxes to decode",
     "random_weights": "random weights: speed and memory are real, quality is not measured",
+    TUNED: "its preset was tuned on {value} of these images: the quality is not that of new images",
     "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",
 }
 

@@ -6,6 +6,7 @@ WorkbenchError                 the root: catch this one
 │   ├── ParameterError         a parameter is unknown or out of its bounds
 │   └── PromptError            a prompt that the pipeline cannot take
 ├── DatasetError               the dataset cannot be read as it stands              (exit 2)
+├── LeakError                  images were tuned on that are to judge the result    (exit 2)
 ├── ImageError                 a picture or mask is refused                         (exit 2)
 │   ├── ImageFormatError       not a picture, or of a format that is not read
 │   ├── ImageLimitError        too many pixels or bytes, a side too long
@@ -83,6 +84,12 @@ class DatasetError(WorkbenchError):
     """The dataset cannot be read as it stands; the message names the row."""
 
     code, exit_code = "dataset", 2
+
+
+class LeakError(WorkbenchError):
+    """Images were tuned on that are to judge the result; the message names the pairs."""
+
+    code, exit_code = "leak", 2
 
 
 class ImageError(WorkbenchError):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test goes to the network; read by the hub's library when it is imported
+os.environ["SEGMENTATION_WORKBENCH_PRESETS"] = os.devnull  # whoever runs the tests may have presets of their own
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from threads; read when torch is imported
 ROOT = Path(__file__).parent.parent
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

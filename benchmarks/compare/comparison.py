@@ -200,6 +200,10 @@ def _notes(a: Side, b: Side, n: int) -> Iterator[str]:
     counts = [side.n for side in (a, b)]
     if counts != [n, n]:
         yield f"{n} images are in both; the first has {counts[0]}, the second {counts[1]}"
+    for one in (a, b):
+        if tuned := one.configuration.tuned_here:
+            yield (f"the preset of {one.configuration.label} was tuned on {tuned} of the {one.manifest.dataset.n} "
+                   "images of its run: the difference is not that on new images")  # fmt: skip
     if not _took_turns(a, b):
         yield "the two did not take turns while they were timed: the interval of the ratio allows for a drift of 10 %"
     machines = [tuple(side.manifest.environment.get(name) for name in MACHINE) for side in (a, b)]

@@ -9,7 +9,7 @@ from benchmarks.recommend import choice, grounds
 from benchmarks.recommend.choice import Flip, Pick
 from benchmarks.recommend.grounds import Case, Ends, Sure
 from benchmarks.records import Record
-from benchmarks.rows import Row
+from benchmarks.rows import Row, has_oracle, knew
 
 MOST_FLIPS = 4
 
@@ -102,9 +102,10 @@ def _barred(row: Row, case: Case, judged: bool) -> str | None:
         return f"{'random weights: ' if random else ''}its quality is not known"
     if not judged and not case.limits.of_speed:
         return "its quality is not known, and nothing is asked of the speed"
-    rivals = any(other.miou is not None and "oracle_prompts" not in other.flags for other in case.rows)
-    if judged and "oracle_prompts" in row.flags and rivals:
-        return "its points or boxes were taken from the true masks, so that its quality is not one to ship"
+    rivals = any(other.miou is not None and not knew(other) for other in case.rows)
+    if judged and knew(row) and rivals:
+        how = "points or boxes were taken from the true masks" if has_oracle(row) else "preset was tuned on the images"
+        return f"its {how}, so that its quality is not one to ship"
     return None
 
 

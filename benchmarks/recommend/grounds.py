@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from benchmarks.recommend import choice
 from benchmarks.recommend.choice import Flip, Limits, Pick, number
 from benchmarks.records import Record
-from benchmarks.rows import Row
+from benchmarks.rows import Row, was_tuned_here
 from benchmarks.statistics.pairs import Pair
 
 ALMOST_ALWAYS, MOSTLY = 0.95, 0.8
@@ -160,13 +160,14 @@ def sure(chosen: Pick, fit: Sequence[Row], case: Case, shares: Mapping[str, floa
     """
     row, share = chosen.row, shares.get(chosen.row.label)
     doubts = _doubts(row, case)
+    rough = "few_groups" in row.flags or was_tuned_here(row)
     words = [*_stays_best(chosen, fit, case, shares), *doubts, *_notes(row, case)]
     if share is None:
         level: Level = "speed alone"
     elif row is not chosen.best:
         level = "a tie"
     else:
-        sure = share >= ALMOST_ALWAYS and not doubts and not chosen.tied and "few_groups" not in row.flags
+        sure = share >= ALMOST_ALWAYS and not doubts and not chosen.tied and not rough
         level = "sure" if sure else "fairly sure" if share >= MOSTLY else "not sure"
     return Sure(level=level, share=share, words=tuple(words))
 
@@ -225,6 +226,7 @@ def _notes(row: Row, case: Case) -> list[str]:
         "Its weights are random: speed and memory are real, and its masks mean nothing.": "random_weights" in row.flags,
         "Its points or boxes were taken from the true masks: what one would click who knows the answer.":
             "oracle_prompts" in row.flags,
+        "Its preset was tuned on images of this run: on new images it may well be worse.": was_tuned_here(row),
         "It is a part of the dataset, by --limit.": "limited" in row.flags,
     }  # fmt: skip
     return [note for note, holds in notes.items() if holds]

@@ -77,7 +77,7 @@ def _of_one(row: Row, how_good: str, facts: Facts) -> str:
     if len(facts.series) == 1:
         return f"{row.label} reaches {how_good}; it is the only pipeline of this run."
     if len(facts.judged) > 1:
-        return f"{row.label} reaches {how_good}; it is the only one that was judged without help from the true masks."
+        return f"{row.label} reaches {how_good}; it is the only one that was judged without knowing the true masks."
     return (f"Which of the {len(facts.series)} pipelines is best cannot be said: only {row.label} could be judged, "
             f"with {how_good}.")  # fmt: skip
 

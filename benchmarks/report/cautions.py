@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from benchmarks.report import figures
 from benchmarks.report.facts import Facts, Series
-from benchmarks.rows import Row, has_oracle
+from benchmarks.rows import TUNED, Row, has_oracle, was_tuned_here
 from benchmarks.table import FLAGS
 
-OF_LEADER = ("errors", "few_groups", "oracle_prompts", "limited", "resumed")
+OF_LEADER = ("errors", TUNED, "few_groups", "oracle_prompts", "limited", "resumed")
 OF_TIMES = ("unstable", "disturbed")
 """Said of whichever row has it, since the times of all are compared."""
 
@@ -62,11 +62,14 @@ def _absent(facts: Facts) -> list[str]:
 def _knowing(facts: Facts) -> list[str]:
     """Why rows that may score highest do not lead."""
     rivals = {one.label for one in facts.rivals}
-    knew = [one.label for one in facts.judged if has_oracle(one.row) and one.label not in rivals]
-    if not knew:
-        return []
-    return [f"{figures.and_others(knew)} took points or boxes from the true masks, which nobody has who needs a mask: "
-            f"no place in the ranking is given to {_them(knew)}."]  # fmt: skip
+    others = [one for one in facts.judged if one.label not in rivals]
+    asked = [one.label for one in others if has_oracle(one.row)]
+    tuned = [one.label for one in others if was_tuned_here(one.row)]
+    said = {"took points or boxes from the true masks, which nobody has who needs a mask": asked,
+            f"{'was' if len(tuned) == 1 else 'were'} tuned on images of this run, and new images are another matter":
+                tuned}  # fmt: skip
+    return [f"{figures.and_others(labels)} {why}: no place in the ranking is given to {_them(labels)}."
+            for why, labels in said.items() if labels]  # fmt: skip
 
 
 def _rough_times(facts: Facts) -> list[str]:

@@ -22,6 +22,7 @@ def command_line(manifest: RunManifest, *, shared: bool = False) -> str:
     parts += [*_of_dataset(dataset), *_of_protocol(protocol)]
     if first and first[0].weights_from is not None:
         parts += ["--weights", told(first[0].weights_from)]
+    parts += ["--allow-tuned"] if any(one.tuned_here for one in manifest.configurations) else []
     devices = {one.device for one in manifest.configurations if one.unavailable is None}
     if len(devices) == 1:
         parts += ["--device", *devices]

@@ -19,7 +19,7 @@ from benchmarks.metrics import METRICS
 from benchmarks.metrics.curve import CURVE, LEVELS, iou_curve
 from benchmarks.records import Configuration, RunManifest, SampleRecord
 from benchmarks.report.outlines import Outline, outline
-from benchmarks.rows import Row, has_oracle, may_lead
+from benchmarks.rows import Row, knew, may_lead
 from benchmarks.store import RunStore
 from pipelines.errors import UsageError
 
@@ -102,7 +102,7 @@ class Facts:
 
     @property
     def judged(self) -> list[Series]:
-        """Those whose quality was measured, best first; those with prompts from the true masks come last."""
+        """Those whose quality was measured, best first; those that knew the true masks come last."""
         return [one for one in self.series if one.row.status == "ok" and one.row.miou is not None]
 
     @property
@@ -148,7 +148,7 @@ def _place(one: Series) -> tuple[bool, bool, bool, float]:
     """Best mIoU first, then those that knew the answer, then those without, fastest first, then what did not run."""
     row = one.row
     worse = (row.latency_ms or {}).get("p50") or 0.0 if row.miou is None else -row.miou
-    return row.status != "ok", row.miou is None, row.miou is not None and has_oracle(row), worse
+    return row.status != "ok", row.miou is None, row.miou is not None and knew(row), worse
 
 
 def _summary(store: RunStore, manifest: RunManifest) -> dict[str, Row]:

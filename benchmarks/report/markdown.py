@@ -11,7 +11,7 @@ from benchmarks.report.contents import Report
 from benchmarks.report.facts import Series
 from benchmarks.report.markup import text
 from benchmarks.report.ties import of_leader
-from benchmarks.rows import Row
+from benchmarks.rows import Row, was_tuned_here
 from benchmarks.tracking.scrubbed import scrubbed
 
 _MARKS = re.compile(r"([\\`*_\[\]|~]|^[#+-])")
@@ -49,7 +49,8 @@ def _leaderboard(report: Report) -> list[str]:
     columns = ("pipeline", "mIoU", "95 %", "tie with the best", "p50", "images/s", "memory", "weights", "commercial")
     ties = {pair.label: "yes" if pair.tie else "no" for pair in of_leader(report.pairs, report.answer.leader)}
     rows = [
-        (one.label, figures.score(one.row.miou), figures.interval(one.row.miou_ci),
+        (one.label, figures.score(one.row.miou) + ", tuned on these images" * was_tuned_here(one.row),
+         figures.interval(one.row.miou_ci),
          ties.get(one.label, figures.NOTHING),
          figures.latency(one.row), figures.rate(one.row), figures.memory(one.row),
          ", ".join(w.licence for w in one.row.weights) or "none", figures.commercial(one.row))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 
 from benchmarks.report import page_answer, page_charts, page_gallery, page_method, page_slices, page_table
@@ -16,17 +17,29 @@ Section = tuple[str, str, str, Markup]
 
 def page(report: Report) -> str:
     """The whole document."""
-    sections = [section for section in _sections(report) if section[3]]
+    return whole(report.title, page_answer.header(report), _sections(report), page_method.footer(report))
+
+
+def whole(title: str, header: Markup, sections: Sequence[Section], footer: Markup) -> str:
+    """A document of this look, whatever it is about.
+
+    Args:
+        title: of the window.
+        header: above the list of parts.
+        sections: the first one is called ``answer``.
+        footer: below all.
+    """
+    sections = [section for section in sections if section[3]]
     links = [element("li", element("a", short, href=f"#{name}")) for name, short, _, _ in sections]
     body = element(
         "body",
         element("a", "Skip to the answer", href="#answer", class_="skip"),
-        page_answer.header(report),
+        header,
         element("nav", element("ul", links), aria_label="Parts of this report"),
         element("main", *(_section(name, title, content) for name, _, title, content in sections), id="main"),
-        page_method.footer(report),
+        footer,
     )
-    return f"<!doctype html>\n{element('html', _head(report), body, lang='en')}\n"
+    return f"<!doctype html>\n{element('html', _head(title), body, lang='en')}\n"
 
 
 def _sections(report: Report) -> list[Section]:
@@ -53,7 +66,7 @@ def _section(name: str, title: str, content: Markup) -> Markup:
     )
 
 
-def _head(report: Report) -> Markup:
+def _head(title: str) -> Markup:
     style = files("benchmarks.report").joinpath("page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -65,6 +78,6 @@ def _head(report: Report) -> Markup:
         element("meta", name="referrer", content="no-referrer"),
         element("meta", name="color-scheme", content="light dark"),
         element("link", rel="icon", href="data:,"),
-        element("title", report.title),
+        element("title", title),
         element("style", Markup(style)),
     )

@@ -10,7 +10,7 @@ from benchmarks.report.contents import Report
 from benchmarks.report.facts import Series
 from benchmarks.report.markup import Child, Markup, element, fragment
 from benchmarks.report.ties import MOST, Pair, of_leader
-from benchmarks.rows import Row
+from benchmarks.rows import Row, was_tuned_here
 from benchmarks.tracking.scrubbed import scrubbed
 
 COLUMNS = ("Pipeline", "mIoU", "Against the best", "Boundary IoU", "Missed", "Median latency", "Images/s",
@@ -79,6 +79,7 @@ def _cells(number: int, one: Series, pair: Pair | None, marks: dict[str, int], *
         fragment(
             element("strong", figures.score(row.miou)),
             small(blank or (figures.interval(row.miou_ci) if row.miou_ci else None)),
+            small("tuned on these images" if was_tuned_here(row) else None),
         ),
         _against(number, pair, several=several),
         figures.score(row.boundary_iou),

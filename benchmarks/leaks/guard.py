@@ -1,0 +1,179 @@
+"""Nothing is tuned and judged on the same pictures: splits are checked, groups joined, tuned presets refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+from benchmarks.datasets import Dataset, Sample
+from benchmarks.datasets.splits import choose_split
+from benchmarks.leaks.fingerprints import Fingerprint, fingerprint, from_text
+from benchmarks.leaks.pairs import near_duplicates, within
+from pipelines.errors import DatasetError, ImageError, LeakError
+from pipelines.presets import TunedImage
+
+SHOWN = 10
+_AT_ONCE = 256
+_MEMO = "fingerprint"
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """An image that was tuned on, and one that is to judge.
+
+    Attributes:
+        tuned: id of the image that was tuned on.
+        judged: id of the image that is to judge the result.
+        reason: why they are not independent, such as "same bytes".
+    """
+
+    tuned: str
+    judged: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.tuned} and {self.judged} ({self.reason})"
+
+
+def fingerprints(samples: Iterable[Sample]) -> Iterator[Fingerprint]:
+    """The fingerprint of each sample, in order; each picture is decoded once, a few at a time, and kept by its sample.
+
+    Raises:
+        DatasetError: a picture cannot be read.
+    """
+    waiting = iter(samples)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+        while some := list(islice(waiting, _AT_ONCE)):
+            yield from threads.map(_fingerprint, some)
+
+
+def _fingerprint(sample: Sample) -> Fingerprint:
+    if _MEMO not in sample.memo:
+        try:
+            sample.memo[_MEMO] = fingerprint(sample.read_image()).to_text()
+        except ImageError as error:
+            raise DatasetError(f"{sample.id}: {error.message}", f"{error.cure} Or leave out with --exclude.") from error
+    return from_text(sample.memo[_MEMO], sample.image_hash)
+
+
+def tuned_images(samples: Iterable[Sample]) -> tuple[TunedImage, ...]:
+    """What a preset keeps of the images that it was tuned on, for `pipelines.presets.save_preset`."""
+    kept = list(samples)
+    return tuple(TunedImage(sample.id, sample.group, one.sha256, one.to_text())
+                 for sample, one in zip(kept, fingerprints(kept), strict=True))  # fmt: skip
+
+
+def check_splits(dataset: Dataset, split: str | None) -> None:
+    """Make sure that what is tuned on shares no group and no picture with the rest of a dataset.
+
+    Args:
+        dataset: all of it.
+        split: that is tuned on: a declared one, or one that is derived; None = all, which leaves no rest.
+
+    Raises:
+        LeakError: it does; the pairs are named.
+        UnknownNameError: there is no such split.
+    """
+    if split is None:
+        return
+    tuned = choose_split(tuple(dataset.samples), split)
+    ids = {sample.id for sample in tuned}
+    rest = [sample for sample in dataset if sample.id not in ids]
+    found = [*_shared_groups(tuned, rest), *_shared_pictures(tuned, rest)]
+    if found:
+        raise LeakError(
+            f"{dataset.name}: {len({one.judged for one in found})} images outside of split {split!r} are not "
+            f"independent of it: {_listed(found)}.",
+            "Put both of a pair into one split, take one of them out with --exclude, or correct the column 'group'.",
+        )
+
+
+def _shared_groups(tuned: Sequence[Sample], rest: Sequence[Sample]) -> list[Overlap]:
+    first: dict[str, str] = {}
+    for sample in tuned:
+        first.setdefault(sample.group, sample.id)
+    return [Overlap(first[sample.group], sample.id, f"same group {sample.group!r}")
+            for sample in rest if sample.group in first]  # fmt: skip
+
+
+def _shared_pictures(tuned: Sequence[Sample], rest: Sequence[Sample]) -> list[Overlap]:
+    pairs = near_duplicates(list(fingerprints(tuned)), list(fingerprints(rest))) if rest else []
+    return [Overlap(tuned[pair.first].id, rest[pair.second].id, pair.reason) for pair in pairs]
+
+
+def _listed(found: Sequence[Overlap]) -> str:
+    more = len(found) - SHOWN
+    return "; ".join(map(str, found[:SHOWN])) + (f"; and {more} more" if more > 0 else "")
+
+
+def tuned_overlap(tuned: Sequence[TunedImage], dataset: Dataset) -> list[Overlap]:
+    """Which images of a dataset a preset was tuned on, or on a near-duplicate of; ids and groups say nothing.
+
+    Args:
+        tuned: the images of the preset.
+        dataset: that is to judge it; every picture is decoded once.
+
+    Returns:
+        One for each such image of the dataset, with the one of the preset that is most like it.
+
+    Raises:
+        ParameterError: the preset is of another version.
+        DatasetError: a picture cannot be read.
+    """
+    known = [from_text(one.fingerprint, one.sha256) for one in tuned]
+    ids, prints = [], []
+    for sample_id, one in _streamed(dataset):
+        ids.append(sample_id)
+        prints.append(one)
+    return [Overlap(tuned[pair.first].id, ids[pair.second], pair.reason) for pair in near_duplicates(known, prints)]
+
+
+def _streamed(dataset: Dataset) -> Iterator[tuple[str, Fingerprint]]:
+    """Ids and fingerprints; no sample of a stream is held for long."""
+    waiting = iter(dataset)
+    while some := list(islice(waiting, _AT_ONCE)):
+        yield from zip((sample.id for sample in some), fingerprints(some), strict=True)
+
+
+def refused(preset: str, overlap: Sequence[Overlap], dataset: Dataset) -> LeakError:
+    """The error of a preset that would be judged on images that it was tuned on."""
+    return LeakError(
+        f"{preset} was tuned on {len(overlap)} of the {len(dataset)} images of {dataset.name}, so that they cannot "
+        f"judge it: {_listed(overlap)}.",
+        "Take other images, such as another --split; or --allow-tuned, and the row is marked.",
+    )
+
+
+def merged_groups(dataset: Dataset) -> dict[str, str]:
+    """Groups in which near-duplicates are never apart, so that no two folds share a picture.
+
+    Args:
+        dataset: whose samples are to be dealt out.
+
+    Returns:
+        Id of a sample → its group; groups that hold copies of one picture have one name, that of one of them.
+    """
+    samples, joined = list(dataset), dict[str, str]()
+
+    def root(name: str) -> str:
+        while name in joined:
+            name = joined[name]
+        return name
+
+    for pair in within(list(fingerprints(samples))):
+        first, second = (root(samples[place].group) for place in (pair.first, pair.second))
+        if first != second:
+            joined[second] = first
+    return {sample.id: root(sample.group) for sample in samples}
+
+
+def merge_notes(dataset: Dataset, merged: Mapping[str, str]) -> tuple[str, ...]:
+    """What `merged_groups` joined, in sentences; empty where it joined nothing."""
+    joined: dict[str, dict[str, None]] = {}
+    for sample in dataset:
+        joined.setdefault(merged[sample.id], {})[sample.group] = None
+    return tuple(f"The groups {', '.join(names)} hold near-duplicates and stay together."
+                 for names in joined.values() if len(names) > 1)  # fmt: skip
