@@ -7,9 +7,8 @@ and their tables of pictures are joined by id. Nothing is imported, sent or writ
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -21,20 +20,15 @@ from benchmarks.leaderboard import is_random
 from benchmarks.records import Configuration, Record, RunManifest
 from benchmarks.rows import Row, commercial
 from benchmarks.store import RunStore, write_whole
-from benchmarks.tracking import pictures
+from benchmarks.tracking import client, pictures
+from benchmarks.tracking.client import Say
 from benchmarks.tracking.scrubbed import last_part, scrubbed, utf8
 from pipelines.errors import UnavailableError
 
-PROJECT = "segmentation-workbench"
 LEADERBOARD = "leaderboard"
-LONGEST_NAME = 128
-FINISH_S, INIT_S = 600.0, 30.0
-LONGEST_REASON = 300
 COLUMNS = ("configuration", "status", "reason", "mIoU", "mIoU low", "mIoU high", "boundary IoU", "dice", "miss rate",
            "errors", "p50 ms", "p50 low", "p50 high", "p95 ms", "images/s", "batch", "host MB", "device MB",
            "weights MB", "device", "licences", "commercial", "flags")  # fmt: skip
-
-Say = Callable[[str], None]
 
 
 class Logged(Record):
@@ -80,17 +74,7 @@ def track(store: RunStore, rows: Sequence[Row], samples: Dataset, say: Say) -> U
     if all(key in marker.runs and marker.runs[key].row == row for key, row in wanted.items()):
         say("Weights & Biases was given this run before; --fresh makes a new one")
         return None
-    with _surroundings(store.folder.absolute() / "wandb"):
-        try:
-            _log(store, manifest, rows, samples, say)
-        except ImportError as error:
-            return UnavailableError(f"Weights & Biases cannot be imported: {error}.", "pip install 'wandb>=0.31'")
-        except Exception as error:  # whatever a client of a network service meets takes no result away
-            return UnavailableError(
-                f"Weights & Biases failed: {type(error).__name__}: {' '.join(str(error).split())[:LONGEST_REASON]}.",
-                "The results are kept: run the same command again, or set WANDB_MODE=offline.",
-            )
-    return None
+    return client.attempted(store.folder, partial(_log, store, manifest, rows, samples, say))
 
 
 def _marker(store: RunStore) -> Marker:
@@ -111,24 +95,10 @@ def _hash(rows: Sequence[Row]) -> str:
     return hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest()
 
 
-@contextmanager
-def _surroundings(folder: Path) -> Iterator[None]:
-    """What W&B keeps outside of its run goes into a folder of ours, and no crash reports go anywhere."""
-    ours = {"WANDB_DATA_DIR": str(folder), "WANDB_CACHE_DIR": str(folder), "WANDB_ERROR_REPORTING": "false",
-            "WANDB_SILENT": "true"}  # fmt: skip
-    added = {name: value for name, value in ours.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
 def _log(store: RunStore, manifest: RunManifest, rows: Sequence[Row], samples: Dataset, say: Say) -> None:
     import wandb
 
-    mode = _mode(wandb, say)
+    mode = client.mode_of(wandb, say)
     if mode == "disabled":
         say("WANDB_MODE=disabled: nothing is logged")
         return
@@ -137,26 +107,18 @@ def _log(store: RunStore, manifest: RunManifest, rows: Sequence[Row], samples: D
         for row in rows:
             one = configurations[row.label]
             if one.id in wanted and _stale(store, one.id, wanted[one.id]):
-                with _begun(wandb, store, manifest, row.label, "configuration", mode, _config(manifest, one)) as run:
+                with client.begun(wandb, store.folder, manifest.run_id, row.label, "configuration", mode,
+                                  _config(manifest, one)) as run:
                     _log_row(wandb, run, store, manifest, one, row, samples, say)
                 _mark(store, one.id, wanted[one.id], run, mode)
         if _stale(store, LEADERBOARD, wanted[LEADERBOARD]):
-            with _begun(wandb, store, manifest, LEADERBOARD, LEADERBOARD, mode, _config(manifest, None)) as run:
+            with client.begun(wandb, store.folder, manifest.run_id, LEADERBOARD, LEADERBOARD, mode,
+                              _config(manifest, None)) as run:
                 run.log({LEADERBOARD: _leaderboard(wandb, rows)})
             _mark(store, LEADERBOARD, wanted[LEADERBOARD], run, mode)
     finally:
         wandb.teardown()
     _say_where(store, wanted, say)
-
-
-def _mode(wandb: Any, say: Say) -> str:
-    """What the environment says; online only where W&B finds a key, without ever asking for one."""
-    said = (os.environ.get("WANDB_MODE") or "online").lower()
-    mode = {"dryrun": "offline", "run": "online"}.get(said, said)
-    if mode == "online" and not wandb.login(prompt=False, verify=False):
-        say("No key for Weights & Biases is known, so that nothing is sent")
-        return "offline"
-    return mode
 
 
 def _stale(store: RunStore, key: str, row: str) -> bool:
@@ -170,27 +132,6 @@ def _mark(store: RunStore, key: str, row: str, run: Any, mode: str) -> None:
     logged = Logged(id=run.id, row=row, folder=folder, offline=mode == "offline")
     marker = Marker(runs={**_marker(store).runs, key: logged})
     write_whole(store.folder / "wandb.json", marker.model_dump_json(indent=1))
-
-
-def _begun(wandb: Any, store: RunStore, manifest: RunManifest, name: str, kind: str, mode: str,
-           config: Mapping[str, Any]) -> Any:  # fmt: skip
-    """A run of theirs that takes what is given to it, and looks at nothing of this machine by itself."""
-    settings = wandb.Settings(
-        silent=True, console="off", disable_git=True, disable_job_creation=True, save_code=False, label_disable=True,
-        symlink=False, host="", x_disable_stats=True, x_disable_meta=True, x_disable_machine_info=True,
-        x_save_requirements=False, init_timeout=INIT_S, finish_timeout=FINISH_S, finish_timeout_raises=True,
-    )  # fmt: skip
-    return wandb.init(
-        project=os.environ.get("WANDB_PROJECT", PROJECT),
-        dir=os.environ.get("WANDB_DIR", str(store.folder.absolute())),
-        name=utf8(name)[:LONGEST_NAME],
-        group=manifest.run_id,
-        job_type=kind,
-        config=config,
-        mode=mode,
-        reinit="create_new",
-        settings=settings,
-    )
 
 
 def _config(manifest: RunManifest, configuration: Configuration | None) -> dict[str, Any]:

@@ -1,0 +1,246 @@
+"""From the candidates of all studies to what is said of them: the choice, its curves, what matters, what it costs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.statistics.intervals import Interval, interval
+from benchmarks.sweeps import Grid, plateau
+from benchmarks.tune.candidates import WHOLE, Candidate
+from benchmarks.tune.choice import Judge, Judged
+from benchmarks.tune.crew import Crew
+from benchmarks.tune.learning import Point, learning_curve
+from benchmarks.tune.search import Search
+from benchmarks.tune.surface import Floats
+from benchmarks.tune.task import Setting, Task
+from benchmarks.tune.trial import by_group
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One swept threshold, all else as it was chosen.
+
+    Attributes:
+        field: the threshold.
+        values: thresholds, rising.
+        figures: the objective at each over all images.
+        best: what was chosen, on the grid.
+        plateau: thresholds around that at which it is at most 0.01 worse.
+        of_folds: where it is best with each fold left out.
+    """
+
+    field: str
+    values: tuple[float, ...]
+    figures: tuple[float | None, ...]
+    best: float
+    plateau: tuple[float, float]
+    of_folds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """What the search comes to with one checkpoint or one wording.
+
+    Attributes:
+        label: of the variant.
+        value: the objective of its best candidate over all images.
+        ci: 95 % interval of that, or None.
+        start: the objective at the thresholds that the search began with, or None where that was not tried.
+        params: of the best candidate.
+    """
+
+    label: str
+    value: float | None
+    ci: tuple[float, float] | None
+    start: float | None
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a search found.
+
+    Attributes:
+        task: what was searched.
+        judged: what was chosen, and how good it is.
+        params: that are kept.
+        words: that go with them; empty = what the dataset says.
+        candidates: of all studies.
+        curves: of the swept thresholds.
+        learning: what a choice on fewer images gives elsewhere.
+        variants: checkpoints or wordings, the best first; one where nothing was varied.
+        pareto: candidates of which no other is better and faster, the best first; empty where time is no objective.
+        importance: field → its part in how much the objective varies; empty where that cannot be told.
+        pass_s: seconds of a pass over all images with nothing known, decisions and scores included.
+        decision_s: median seconds of trials whose evidence was there.
+    """
+
+    task: Task
+    judged: Judged
+    params: Mapping[str, Any]
+    words: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    curves: tuple[Curve, ...]
+    learning: tuple[Point, ...]
+    variants: tuple[VariantResult, ...]
+    pareto: tuple[Candidate, ...]
+    importance: Mapping[str, float]
+    pass_s: float
+    decision_s: float | None
+
+
+def search(finder: Search) -> Outcome:
+    """Search, then judge.
+
+    Args:
+        finder: with its crew and storage.
+    """
+    task, crew = finder.task, finder.crew
+    start = task.setting(task.variants[0], {})
+    first = crew.judge(start, swept=False)
+    terms = by_group(task, crew.ids, crew.at([(0, 0)]))[0]
+    finder.run()
+    candidates = finder.candidates()
+    judge = Judge(task.metric, task.fold_of_groups, terms, task.seed)
+    fit = [one for one in candidates if task.most_ms is None or (one.latency_ms or 0.0) <= task.most_ms]
+    judged = judge.judge(fit, task.folds)
+    params = dict(judged.chosen.params_whole if judged.chosen else start.params.model_dump(mode="json"))
+    words = judged.chosen.words if judged.chosen else start.words
+    known = [one.decide_s for one in candidates if not one.infer_s and one.decide_s]
+    return Outcome(
+        task=task,
+        judged=judged,
+        params=_raised(task, params),
+        words=words,
+        candidates=candidates,
+        curves=_curves(task, crew, params, words),
+        learning=tuple(learning_curve(judge, candidates, task.seed)),
+        variants=tuple(_variants(task, judge, candidates)),
+        pareto=tuple(pareto(candidates, task.sign)),
+        importance=importance(task, candidates),
+        pass_s=first.infer_s + first.decide_s,
+        decision_s=float(np.median(known)) if known else None,
+    )
+
+
+def _raised(task: Task, params: dict[str, Any]) -> dict[str, Any]:
+    """What is kept decodes no candidate that its own threshold drops again: that would cost time for nothing."""
+    floor = type(task.setting(task.variants[0], {}).params).floor
+    return params if floor is None else {**params, floor[0]: params[floor[1]]}
+
+
+def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str, ...]) -> tuple[Curve, ...]:
+    """The objective along each swept threshold through what was chosen."""
+    setting = Setting(type(task.setting(task.variants[0], {}).params).model_validate(params), words)
+    if not task.swept or not crew.sweepable(setting):
+        return ()
+    surface = crew.judge(setting, swept=True)
+    whole = surface.values(task.metric)
+    if np.isnan(whole).all():
+        return ()
+    folds = [surface.values(task.metric, (fold,)) for fold in range(task.folds)] if task.folds > 1 else []
+    grids = [(task.rank, 0), (task.cut, 1)]
+    places = [0 if grid is None else grid.nearest(float(params[grid.field])) for grid, _ in grids]
+    return tuple(_curve(grid, axis, whole, folds, places, task.sign) for grid, axis in grids if grid is not None)
+
+
+def _curve(grid: Grid, axis: int, whole: Floats, folds: Sequence[Floats], places: Sequence[int], sign: int) -> Curve:
+    along, chosen = _through(whole, axis, places), places[axis]
+    low, high = plateau(along, chosen)
+    tops = [int(np.nanargmax(sign * _through(one, axis, places))) for one in folds]
+    return Curve(
+        field=grid.field,
+        values=tuple(grid.values.tolist()),
+        figures=tuple(None if np.isnan(value) else float(value) for value in along),
+        best=float(grid.values[chosen]),
+        plateau=(float(grid.values[low]), float(grid.values[high])),
+        of_folds=tuple(float(grid.values[top]) for top in tops),
+    )
+
+
+def _through(values: Floats, axis: int, places: Sequence[int]) -> Floats:
+    return values[:, places[1]] if axis == 0 else values[places[0]]
+
+
+def _variants(task: Task, judge: Judge, candidates: Sequence[Candidate]) -> list[VariantResult]:
+    """The best candidate of each variant over all images, and what the variant gives with nothing tuned."""
+    found = []
+    for index, variant in enumerate(task.variants):
+        own = [one for one in candidates if one.variant == index and one.whole is not None]
+        if not own:
+            found.append(VariantResult(variant.label, None, None, None, {}))
+            continue
+        best = max(own, key=lambda one: (judge.sign * float(one.whole or 0.0), [-n for n in one.order]))
+        first = [one for one in own if one.number == 0]
+        begun = None if task.swept or not first else first[0].whole
+        found.append(VariantResult(variant.label, best.whole, _interval(judge, best).ends, begun, best.params_whole))
+    return sorted(found, key=lambda one: -judge.sign * (one.value if one.value is not None else -np.inf * judge.sign))
+
+
+def pareto(candidates: Sequence[Candidate], sign: int) -> Iterator[Candidate]:
+    """Those of which no other is at least as good and at least as fast, the best first.
+
+    Args:
+        candidates: with a latency; others are passed over.
+        sign: 1 where more of the objective is better, else -1.
+    """
+    timed = [one for one in candidates if one.latency_ms is not None and one.whole is not None]
+    fastest = float("inf")
+    for one in sorted(timed, key=lambda one: (-sign * float(one.whole or 0.0), one.latency_ms, one.order)):
+        if one.latency_ms is not None and one.latency_ms < fastest:
+            fastest = one.latency_ms
+            yield one
+
+
+def _interval(judge: Judge, candidate: Candidate) -> Interval:
+    terms = candidate.sums(WHOLE)
+    return interval(terms[:, 0], terms[:, 1], range(len(terms)), seed=judge.seed, combine=judge.metric.combine,
+                    limits=judge.metric.range)  # fmt: skip
+
+
+def importance(task: Task, candidates: Sequence[Candidate]) -> dict[str, float]:
+    """Each field's part in how the objective varies over the better candidates (PED-ANOVA, Watanabe et al. 2023).
+
+    Args:
+        task: what was searched.
+        candidates: of all studies.
+    """
+    import optuna
+
+    fields = [
+        field for field in task.space.fields if len({str(one.params_whole[field.name]) for one in candidates}) > 1
+    ]
+    usable = [one for one in candidates if one.whole is not None]
+    if len(fields) < 2 or len(usable) < 2 * len(fields):
+        return {}
+    study = optuna.create_study(direction="maximize" if task.sign > 0 else "minimize")
+    for one in usable:
+        trial = optuna.trial.create_trial(
+            params={field.name: one.params_whole[field.name] for field in fields},
+            distributions={field.name: _distribution(field) for field in fields},
+            value=float(one.whole or 0.0),
+        )
+        study.add_trial(trial)
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # that the better ones cannot be told from all
+        try:
+            return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+        except UserWarning:
+            return {}
+
+
+def _distribution(field: Any) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if field.choices:
+        return CategoricalDistribution(field.choices)
+    low, high = field.low, field.high
+    if field.knob.kind == "int":
+        return IntDistribution(int(low), int(high), step=int(field.step or 1))
+    return FloatDistribution(low, high)

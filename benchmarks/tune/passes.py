@@ -1,0 +1,178 @@
+"""Evidence of some images for any setting: made once, held while there is room, and stored for the next search."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks import loading
+from benchmarks.datasets import Sample
+from benchmarks.evidence import Compact, EvidenceStore, Origin, compact, evidence_key, expand
+from benchmarks.selection import PromptOf
+from benchmarks.tune.task import Setting, Task
+from pipelines.base import Pipeline
+from pipelines.errors import ContractError
+from pipelines.params import Params, first_step
+from pipelines.types import Evidence, Image, Prompt
+
+HELD_MB = 1000
+"""Of decoded pictures, of stages, and of evidence: each of the three, in each worker."""
+
+TIMED, ROUNDS = 6, 3
+"""Pictures whose latency is measured, and how often each."""
+
+Found = dict[str, Evidence | None]
+"""By the id of the image; None where the pipeline failed."""
+
+
+class Passes:
+    """Looks at images when it must.
+
+    Args:
+        task: what is searched.
+        samples: the images.
+        ask: the prompt of a sample.
+    """
+
+    def __init__(self, task: Task, samples: Sequence[Sample], ask: PromptOf) -> None:
+        self.task, self.samples, self.ask = task, samples, ask
+        self.store = EvidenceStore(task.evidence, task.evidence_mb) if task.evidence else None
+        self.pipeline: Pipeline | None = None
+        self.origin: Origin | None = None
+        self.held: OrderedDict[Any, Found] = OrderedDict()
+        self.images: dict[str, Image] = {}
+        self.image_bytes = 0
+        self.infer_ms: dict[Any, float] = {}
+
+    def loaded(self, params: Params) -> Pipeline:
+        """The pipeline, loaded anew where a field that a load reads differs."""
+        kind = type(params)
+        if self.pipeline is not None:
+            before = self.pipeline.params
+            changed = [name for name in kind.model_fields if getattr(params, name) != getattr(before, name)]
+            if first_step(changed, kind) != "load":
+                return self.pipeline
+            self.pipeline.close()
+        configuration = self.task.configuration.model_copy(update={"params": params.model_dump(mode="json")})
+        self.pipeline, _ = loading.load(configuration)
+        self.pipeline.cache.max_bytes = int(HELD_MB * 1e6)
+        self.origin = Origin.of(self.pipeline)
+        return self.pipeline
+
+    def first(self, setting: Setting) -> tuple[Pipeline, Evidence | None]:
+        """The pipeline, and the evidence of the first image on which it does not fail; None where it fails on all."""
+        for sample in self.samples:
+            pipeline, found, _ = self.evidence(setting, [sample])
+            if found[sample.id] is not None:
+                break
+        return pipeline, found[sample.id]
+
+    def evidence(self, setting: Setting, samples: Sequence[Sample]) -> tuple[Pipeline, Found, bool]:
+        """The pipeline, the evidence of these images at least, and whether it had to look at any."""
+        pipeline, key = self.loaded(setting.params), setting.infer_key
+        held = self.held.setdefault(key, {})
+        self.held.move_to_end(key)
+        new = False
+        for sample in samples:
+            if sample.id not in held:
+                held[sample.id], looked = self._evidence(pipeline, sample, setting)
+                new = new or looked
+        while len(self.held) > 1 and sum(map(_size, self.held.values())) > HELD_MB * 1e6:
+            self.held.popitem(last=False)
+        return pipeline, held, new
+
+    def latency_ms(self, setting: Setting) -> float:
+        """Milliseconds of one image from decoded pixels to masks, of a few images, with nothing remembered.
+
+        A search repeats this while its other workers wait; it is good enough to sort by, and no more: `benchmarks.run`
+        says what a pipeline takes.
+        """
+        pipeline, chosen = self.loaded(setting.params), self.samples[: TIMED * 8 : 8] or self.samples[:1]
+        _, found, _ = self.evidence(setting, chosen)
+        chosen = [sample for sample in chosen if found[sample.id] is not None]
+        if not chosen:
+            return float("inf")
+        if setting.infer_key not in self.infer_ms:
+            kept, pipeline.cache.max_bytes = pipeline.cache.max_bytes, 0
+            looks = [_ms(pipeline.infer, [self._image(sample)], [self._prompt(sample, setting)], setting.params)
+                     for sample in chosen]  # fmt: skip
+            pipeline.cache.max_bytes = kept
+            self.infer_ms[setting.infer_key] = float(np.mean(looks))
+        decisions = [_ms(pipeline.decide, found[sample.id], setting.params) for sample in chosen]
+        return self.infer_ms[setting.infer_key] + float(np.mean(decisions))
+
+    def close(self) -> None:
+        """Give the pipeline's memory back."""
+        if self.pipeline is not None:
+            self.pipeline.close()
+
+    def _evidence(self, pipeline: Pipeline, sample: Sample, setting: Setting) -> tuple[Evidence | None, bool]:
+        """Stored or new evidence, the same bit for bit, and whether it is new; only what a network made is stored."""
+        if self.store is None or self.origin is None or not pipeline.loaded:
+            return self._look(pipeline, sample, setting), True
+        key = evidence_key(self.origin, setting.params, sample.image_hash, self._prompt(sample, setting))
+        stored = self.store.get(key)
+        if stored is not None:
+            return stored, False
+        found = self._look(pipeline, sample, setting)
+        held = None if found is None else _compacted(found)
+        if held is None:
+            return None, True
+        self.store.put(key, held)
+        return expand(held), True
+
+    def _look(self, pipeline: Pipeline, sample: Sample, setting: Setting) -> Evidence | None:
+        image, prompt = self._image(sample), self._prompt(sample, setting)
+        try:
+            return pipeline.infer([image], [prompt], setting.params)[0].to_host()
+        except MemoryError:
+            raise
+        except Exception:  # a pipeline's own: it counts as a failed image, as in a run
+            return None
+
+    def _prompt(self, sample: Sample, setting: Setting) -> Prompt:
+        asked = self.ask(sample)
+        return replace(asked, texts=setting.words) if setting.words else asked
+
+    def _image(self, sample: Sample) -> Image:
+        if sample.id in self.images:
+            return self.images[sample.id]
+        image = sample.image
+        if self.image_bytes + image.nbytes <= HELD_MB * 1e6:
+            self.images[sample.id] = image
+            self.image_bytes += image.nbytes
+        return image
+
+
+def _compacted(found: Evidence) -> Compact | None:
+    """None where a pipeline's evidence is not what it should be: that is a failed image."""
+    try:
+        return compact(found)
+    except ContractError:
+        return None
+
+
+def _ms(call: Any, *given: Any) -> float:
+    """The shortest of a few calls, in milliseconds: what disturbs only ever adds."""
+    took = []
+    for _ in range(ROUNDS):
+        start = perf_counter()
+        call(*given)
+        took.append(perf_counter() - start)
+    return min(took) * 1e3
+
+
+def _size(found: Found) -> int:
+    return sum(array.nbytes for evidence in found.values() if evidence for array in _arrays(evidence))
+
+
+def _arrays(evidence: Evidence) -> Iterator[Any]:
+    for name in ("soft", "boxes", "scores", "mask_maps"):
+        value = getattr(evidence, name)
+        if value is not None:
+            yield value

@@ -1,0 +1,193 @@
+"""Where studies are kept: a journal in the folder of the study, a journal or database that several machines share."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+JOURNAL = "study.journal"
+WAIT_S = 60
+"""For a lock of SQLite that another process holds."""
+
+PARTS = ("sqlalchemy", "alembic", "optuna")
+"""Packages whose errors are those of a storage."""
+
+BLOCK = 4096
+ENDED = "ZXx"
+"""States of a process that was killed and that its parent did not ask for, as in a container with no init."""
+
+UNSIGNED = timedelta(seconds=10)
+"""A trial that nobody has put a name to for so long was begun by a process that ended."""
+
+
+def open_storage(url: str | None, folder: Path) -> BaseStorage:
+    """The storage that a URL names.
+
+    Args:
+        url: of a database (``sqlite:///FILE``, ``postgresql://...``), or the path of a journal; None = one in `folder`.
+        folder: of the study.
+
+    Raises:
+        UsageError: it cannot be opened.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        if url is not None and "://" in url:
+            arguments: dict[str, Any] = {"connect_args": {"timeout": WAIT_S}} if url.startswith("sqlite") else {}
+            return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+        return _journal(Path(url) if url is not None else folder / JOURNAL)
+    except (ImportError, OSError, ValueError) as error:
+        raise _unusable(url, error) from error
+    except Exception as error:
+        if not type(error).__module__.startswith(PARTS):
+            raise
+        raise _unusable(url, error) from error
+
+
+@contextmanager
+def reached(url: str | None) -> Iterator[None]:
+    """Say in one sentence that the storage could not be read or written after all.
+
+    Args:
+        url: as for :func:`open_storage`.
+
+    Raises:
+        UsageError: it could not.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith(PARTS):
+            raise
+        raise _unusable(url, error.__cause__ or error) from error
+
+
+def _unusable(url: str | None, error: BaseException) -> UsageError:
+    first = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+    cure = "Give sqlite:///FILE, the address of a database that is running, or the path of a journal."
+    return UsageError(f"--storage {url or JOURNAL} cannot be used: {first}.", cure)
+
+
+def _journal(path: Path) -> BaseStorage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    class Quick(JournalFileBackend):
+        """A kill loses nothing that was written; waiting for the disk, as the base does, takes longer than a trial."""
+
+        def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+            lock = KernelLock(path)
+            lock.acquire()
+            try:
+                with path.open("ab") as file:
+                    file.write(lines)
+            finally:
+                lock.release()
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(Quick(str(path)))
+
+
+class KernelLock:
+    """The right to append to a journal, held by the kernel, which takes it from a process that is killed.
+
+    Args:
+        path: of the journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = -1
+
+    def acquire(self) -> bool:
+        """Wait for it, then drop what a kill left of a line: it would spoil the line after it."""
+        self.file = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o666)
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        _drop_torn_end(self.path)
+        return True
+
+    def release(self) -> None:
+        """Let others append."""
+        os.close(self.file)
+
+
+def _drop_torn_end(path: Path) -> None:
+    with path.open("rb+") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - BLOCK)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            end = start + newline + 1
+            if newline >= 0:
+                break
+        if end < size:
+            file.truncate(end)
+
+
+def runner() -> str:
+    """Which process works on a trial: machine, process, and when that process began."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_began(os.getpid())}"
+
+
+def is_unsigned(trial: FrozenTrial) -> bool:
+    """Whether it was begun so lately that its process may not have put its name to it yet."""
+    return not trial.state.is_finished() and not trial.user_attrs.get("runner") and not is_dead(trial)
+
+
+def is_here(trial: FrozenTrial) -> bool:
+    """Whether a process of this machine that is known to live works on it."""
+    host, _, began = _signed(trial)
+    return not trial.state.is_finished() and host == socket.gethostname() and bool(began) and not is_dead(trial)
+
+
+def is_dead(trial: FrozenTrial) -> bool:
+    """Whether the process that worked on it is known to have ended; of other machines nothing is known."""
+    host, process, began = _signed(trial)
+    if not host:  # its process ended between two writes, or is about to make the second
+        return trial.datetime_start is None or datetime.now() - trial.datetime_start > UNSIGNED
+    return host == socket.gethostname() and _began(int(process)) != began
+
+
+def _signed(trial: FrozenTrial) -> tuple[str, str, str]:
+    (before, _, began) = str(trial.user_attrs.get("runner", "")).rpartition(":")
+    host, _, process = before.rpartition(":")
+    return host, process, began
+
+
+def _began(process: int) -> str:
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii")
+    except OSError:  # it has ended, or the system tells nothing of processes
+        return ""
+    state, *said = text.rpartition(")")[2].split()
+    return "" if state in ENDED else said[18]
+
+
+@contextmanager
+def told(study: Study, number: int) -> Iterator[None]:
+    """Whatever ends the work on a trial early makes it a failed one, which counts as none."""
+    from optuna.trial import TrialState
+
+    try:
+        yield
+    except BaseException:
+        study.tell(number, state=TrialState.FAIL)
+        raise

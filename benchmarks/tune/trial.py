@@ -1,0 +1,144 @@
+"""One trial: values are proposed, thresholds that can be swept are all tried at once, the rest is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.tune.candidates import TRAIN, Candidate, packed
+from benchmarks.tune.choice import ahead_by
+from benchmarks.tune.crew import Crew
+from benchmarks.tune.surface import Floats, Place, Surface
+from benchmarks.tune.task import Setting, Task, Variant
+from pipelines.errors import ParameterError
+from pipelines.params import knobs
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+HOPELESS = 2.0
+"""Standard errors by which the best so far is ahead on the early images of a trial that is then given up."""
+
+
+@dataclass(frozen=True)
+class Trying:
+    """Judges the trials of one study.
+
+    Attributes:
+        task: what is searched.
+        crew: judges.
+        variant: that the study holds fixed.
+        fold: that the study does not see.
+    """
+
+    task: Task
+    crew: Crew
+    variant: Variant
+    fold: int
+
+    def judged(self, trial: Trial, best: Candidate | None, before: Sequence[Candidate]) -> Candidate | None:
+        """What a trial comes to; None where its values do not go together, or the early images leave no hope.
+
+        Args:
+            trial: proposes.
+            best: the best of the study so far, or None.
+            before: all of the study so far.
+        """
+        swept, searched = self.task.swept, self.task.space
+        others = searched.without(swept)
+        values = {one.name: one.suggest(trial) for one in others.fields}
+        try:
+            sweeps = bool(swept) and self.crew.sweepable(self.task.setting(self.variant, values))
+            sampled = not sweeps or not others
+            if sampled:
+                values |= {one.name: one.suggest(trial) for one in searched.only(swept).fields}
+            setting = self.task.setting(self.variant, values)
+        except ParameterError:
+            return None
+        rival = best if self._is_new(setting, before) else None
+        if rival is not None and self._is_hopeless(setting, rival, swept=sweeps, sampled=sampled):
+            return None
+        surface = self.crew.judge(setting, swept=sweeps)
+        return self._candidate(setting, surface, self._places(surface, setting, sampled=sampled))
+
+    def optimum(self) -> dict[str, float]:
+        """The swept thresholds that are best without the fold, where there is nothing else to search; else empty."""
+        setting = self.task.setting(self.variant, {})
+        if self.task.space.without(self.task.swept) or not self.task.swept or not self.crew.sweepable(setting):
+            return {}
+        place = self._places(self.crew.judge(setting, swept=True), setting, sampled=False)[TRAIN]
+        grids = zip((self.task.rank, self.task.cut), place, strict=True)
+        return {grid.field: float(grid.values[index]) for grid, index in grids if grid is not None}
+
+    @property
+    def _unseen(self) -> tuple[int, ...]:
+        """Folds that the study does not see; a search without folds sees all."""
+        return (self.fold,) if self.task.folds > 1 else ()
+
+    def _is_new(self, setting: Setting, before: Sequence[Candidate]) -> bool:
+        """Whether no candidate was judged on the same evidence. What memory holds says less: a kill loses it."""
+        if not self.task.early or self.task.timed:
+            return False
+        read = [knob.name for knob in knobs(type(setting.params)) if knob.reads != "decide"]
+        said = setting.params.model_dump(mode="json", include=set(read))
+        return all(any(one.params_train[name] != value for name, value in said.items()) for one in before)
+
+    def _is_hopeless(self, setting: Setting, best: Candidate, *, swept: bool, sampled: bool) -> bool:
+        """Whether the best so far is surely ahead on the early images."""
+        surface = self.crew.judge(setting, swept=swept, early=True)
+        place = self._places(surface, setting, sampled=sampled)[TRAIN]
+        seen = self.task.fold_of_groups != (self.fold if self.task.folds > 1 else -1)
+        terms = by_group(self.task, self.crew.ids, self.crew.at([place]))[0][seen]
+        said = terms[:, 1] != 0
+        other = best.sums(TRAIN)[seen][said]
+        return ahead_by(other, terms[said], self.task.metric, HOPELESS)
+
+    def _places(self, surface: Surface, setting: Setting, *, sampled: bool) -> tuple[Place, Place]:
+        """Thresholds that are best without the fold, and over all images."""
+        if not surface.swept:
+            return (0, 0), (0, 0)
+        rank, cut = (grid.nearest(getattr(setting.params, grid.field)) if grid else 0
+                     for grid in (self.task.rank, self.task.cut))  # fmt: skip
+        if sampled:
+            return (rank, cut), (rank, cut)
+        metric, sign = self.task.metric, self.task.sign
+        unseen, all_of_it = (surface.settled(metric, sign, (rank, cut), left) for left in (self._unseen, ()))
+        return unseen, all_of_it
+
+    def _candidate(self, setting: Setting, surface: Surface, places: tuple[Place, Place]) -> Candidate:
+        metric, found = self.task.metric, self.crew.at(places)
+        values = [float(surface.values(metric, left)[place])
+                  for left, place in zip((self._unseen, ()), places, strict=True)]  # fmt: skip
+        train, whole = (None if np.isnan(value) else value for value in values)
+        params = [self._at(setting, surface, place) for place in places]
+        return Candidate(words=setting.words, params_train=params[0], params_whole=params[1], train=train, whole=whole,
+                         latency_ms=round(self.crew.latency_ms(setting), 4) if self.task.timed else None,
+                         terms=packed(by_group(self.task, self.crew.ids, found)), errors=surface.errors,
+                         infer_s=round(surface.infer_s, 4), decide_s=round(surface.decide_s, 4))  # fmt: skip
+
+    def _at(self, setting: Setting, surface: Surface, place: Place) -> dict[str, Any]:
+        values = setting.params.model_dump(mode="json")
+        for grid, index in zip((self.task.rank, self.task.cut), place, strict=True):
+            if surface.swept and grid is not None:
+                values[grid.field] = float(grid.values[index])
+        return values
+
+
+def by_group(task: Task, ids: Sequence[str], terms: Floats) -> Floats:
+    """Sums over the images of each group, ``(places, groups, 2)``, groups in the order of their names.
+
+    Args:
+        task: whose groups.
+        ids: of the images, in the order of the terms.
+        terms: ``(places, images, 2)``.
+    """
+    names = sorted(set(task.group.values()))
+    place = {name: index for index, name in enumerate(names)}
+    of = np.array([place[task.group[name]] for name in ids])
+    sums = np.zeros((len(terms), len(names), 2))
+    for index in range(len(terms)):
+        np.add.at(sums[index], of, terms[index])
+    return sums
