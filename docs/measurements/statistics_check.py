@@ -128,6 +128,7 @@ def _turn_worker(pipe: Any, windows: int, window_s: float) -> None:
         pipe.recv()
         next(calls)  # others have used the caches since
         pipe.send(window(calls, window_s))
+    pipe.recv()  # the end of a process is work too: none may end while another is timed
 
 
 def real(windows: int = 12, window_s: float = 0.08) -> Difference:
@@ -143,7 +144,8 @@ def real(windows: int = 12, window_s: float = 0.08) -> Difference:
         for found, (here, _) in zip(sides, ends, strict=True):
             here.send("turn")
             found.append(here.recv())
-    for worker in workers:
+    for worker, (here, _) in zip(workers, ends, strict=True):
+        here.send("end")
         worker.join()
     return ratio(_calls(sides[0]), _calls(sides[1]), {})
 
@@ -161,6 +163,7 @@ def real_replays(replays: int) -> dict[str, Any]:
         "replays": replays,
         "by_p": sum(one.p is not None and one.p <= LEVEL for one in found),
         "ratios": [round(one.value or 0.0, 4) for one in found],
+        "below_1": sum((one.value or 0.0) < 1 for one in found),
     }
 
 
