@@ -55,7 +55,8 @@ def _has(package: str) -> bool:
 
 
 def _module(package: str) -> str:
-    modules = {"opencv-python": "cv2", "opencv-python-headless": "cv2", "pillow": "PIL", "scikit-image": "skimage"}
+    modules = {"opencv-python": "cv2", "opencv-python-headless": "cv2", "pillow": "PIL", "scikit-image": "skimage",
+               "rf-groundingdino": "groundingdino", "rf-segment-anything": "segment_anything"}  # fmt: skip
     return modules.get(package, package.replace("-", "_"))
 
 

@@ -123,4 +123,5 @@ def _on_device(evidence: Evidence) -> Iterator[Map]:
 
     step = labels_at_once(evidence)
     for start in range(0, len(evidence.soft), step):
-        yield full_size_on_device(evidence, slice(start, start + step)).amax(dim=0).cpu().numpy()
+        maps = full_size_on_device(evidence, slice(start, start + step))
+        yield maps.nan_to_num(nan=float("-inf")).amax(dim=0).cpu().numpy()  # NaN passes no threshold

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines import preset_files
 from pipelines.base import Pipeline
-from pipelines.errors import UnknownNameError, UsageError
+from pipelines.errors import ParameterError, UnknownNameError, UsageError
 from pipelines.params import Params, make_params
 from pipelines.preset_images import TunedImage as TunedImage
 from pipelines.preset_images import read_images, write_images
@@ -234,8 +234,14 @@ def _where(pipeline: type[Pipeline], name: str, path: Path | None) -> str:
 
 def _presets(pipeline: type[Pipeline]) -> dict[str, tuple[Preset, Path | None]]:
     found: dict[str, tuple[Preset, Path | None]] = {"default": (Preset(), None)}
-    for path in (*_shipped(pipeline), *_own(pipeline)):  # the user's own come last and win
+    for path in _shipped(pipeline):
         found.update({name: (value, path) for name, value in _read(path).items()})
+    for path in _own(pipeline):
+        own = _read(path)
+        for name in own.keys() & found.keys():
+            raise ParameterError(f"{path} has a preset {name!r}, which comes with {pipeline.info.name}.",
+                                 "Give it another name, so that a name means the same everywhere.")  # fmt: skip
+        found.update({name: (value, path) for name, value in own.items()})
     return found
 
 

@@ -16,6 +16,9 @@ from pipelines.types import Prompt, PromptKind
 from pipelines.weights import Located
 from pipelines.weights.formats import gather
 
+ENGINE_PACKAGES = ("rf-groundingdino", "rf-segment-anything", "timm", "tokenizers")
+"""What the engine `autodistill` runs, beside what all networks do."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -50,7 +53,7 @@ class Origin:
             "dtype": pipeline.dtype,
             "device": pipeline.device,
             "sources": source_hashes([type(pipeline).__module__]),
-            "versions": versions((*PACKAGES, *NETWORK_PACKAGES)),
+            "versions": versions((*PACKAGES, *NETWORK_PACKAGES, *ENGINE_PACKAGES)),
         }
         return cls(_hash(decides), pipeline.info.prompts)
 

@@ -71,7 +71,7 @@ class EvidenceStore:
             evidence: as it came from a pipeline, or compact.
 
         Returns:
-            Whether it was kept: not where it is larger than all the room.
+            Whether it was kept: not where it is larger than all the room, or nothing can be written there.
 
         Raises:
             ContractError: it holds NaN or infinity.
@@ -89,7 +89,7 @@ class EvidenceStore:
             return there_is_room
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+                return False  # it cannot be written here: that costs time, and no result
             raise ResourceError(
                 f"The disk is full; the evidence in {self.folder} is kept.",
                 "Make room, or give the store less, then run the same command again.",

@@ -82,20 +82,21 @@ def mean_curve(metric: Metric, counts: Iterable[Counts]) -> Floats:
     return np.asarray(metric.combine(tops, bottoms), np.float64)
 
 
-def plateau(values: npt.ArrayLike, best: int, lose: float = LOSE) -> tuple[int, int]:
-    """How far a threshold may be moved to either side before the figure has changed by too much.
+def plateau(values: npt.ArrayLike, best: int, lose: float = LOSE, sign: int = 1) -> tuple[int, int]:
+    """How far a threshold may be moved to either side before the figure is worse by too much.
 
     Args:
         values: ``(n,)`` the figure at each threshold, in order.
         best: index of the threshold to start from.
         lose: what it may cost.
+        sign: 1 where more of the figure is better, else -1.
 
     Returns:
         Indices of the first and the last threshold of the unbroken range around the best whose figure stays within
         `lose` of it.
     """
     figures = np.asarray(values, np.float64)
-    outside = np.flatnonzero(~(np.abs(figures - figures[best]) <= lose + ROUNDING))  # so written, NaN is outside
+    outside = np.flatnonzero(~(sign * (figures[best] - figures) <= lose + ROUNDING))  # so written, NaN is outside
     first, last = outside[outside < best].max(initial=-1) + 1, outside[outside > best].min(initial=len(figures)) - 1
     return min(int(first), best), max(int(last), best)
 

@@ -107,13 +107,15 @@ def _log(store: RunStore, manifest: RunManifest, rows: Sequence[Row], samples: D
         for row in rows:
             one = configurations[row.label]
             if one.id in wanted and _stale(store, one.id, wanted[one.id]):
-                with client.begun(wandb, store.folder, manifest.run_id, row.label, "configuration", mode,
-                                  _config(manifest, one)) as run:
+                with client.begun(
+                    wandb, store.folder, manifest.run_id, row.label, "configuration", mode, _config(manifest, one)
+                ) as run:
                     _log_row(wandb, run, store, manifest, one, row, samples, say)
                 _mark(store, one.id, wanted[one.id], run, mode)
         if _stale(store, LEADERBOARD, wanted[LEADERBOARD]):
-            with client.begun(wandb, store.folder, manifest.run_id, LEADERBOARD, LEADERBOARD, mode,
-                              _config(manifest, None)) as run:
+            with client.begun(
+                wandb, store.folder, manifest.run_id, LEADERBOARD, LEADERBOARD, mode, _config(manifest, None)
+            ) as run:
                 run.log({LEADERBOARD: _leaderboard(wandb, rows)})
             _mark(store, LEADERBOARD, wanted[LEADERBOARD], run, mode)
     finally:

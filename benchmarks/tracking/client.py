@@ -91,5 +91,3 @@ def begun(wandb: Any, folder: Path, group: str, name: str, kind: str, mode: str,
         reinit="create_new",
         settings=settings,
     )
-
-

@@ -69,6 +69,9 @@ def tune(
     evidence_mb: Annotated[
         float, typer.Option(min=0, help="Room for what networks saw, from one search to the next.")
     ] = 2000,
+    allow_tuned: Annotated[
+        bool, typer.Option("--allow-tuned", help="Begin with a preset tuned on these images.")
+    ] = False,
     save: Annotated[str | None, typer.Option(help="Save the result as this preset.", show_default=False)] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Save over a preset of that name.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the studies.")] = Path("runs"),
@@ -87,7 +90,7 @@ def tune(
     specs.check_writable(out, "--out")
     names = tuple(name.strip() for name in fields.split(",") if name.strip()) if fields is not None else None
     request = Request(pipeline, dataset, split, exclude, limit, tuple(prompt or ()), _words(wording, wordings),
-                      objective, names, span, trials, folds, seed, device, weights, max_latency_ms,
+                      objective, names, span, trials, folds, seed, device, weights, max_latency_ms, allow_tuned,
                       out / "evidence" if evidence_mb else None, evidence_mb)  # fmt: skip
     task, samples, notes = plan_task(request)
     screen = console(quiet=quiet, to_stderr=True)
@@ -150,15 +153,20 @@ def _tell(outcome: Outcome, samples: Dataset, folder: Path, save: str | None, *,
     from benchmarks.tune.page import write_report
     from benchmarks.tune.saving import save as save_as
 
-    preset = save_as(outcome, save, samples, replace=replace) if save is not None else None
-    said = document.document(outcome, preset, folder)
+    said = document.document(outcome, None, folder)
     write_whole(folder / "tuned.json", json.dumps(said, allow_nan=False, ensure_ascii=False, indent=1))
+    page = write_report(outcome, said, folder)  # what was found is safe before anything else can fail
+    if save is not None:
+        preset = save_as(outcome, save, samples, replace=replace)
+        said = document.document(outcome, preset, folder)
+        write_whole(folder / "tuned.json", json.dumps(said, allow_nan=False, ensure_ascii=False, indent=1))
+        page = write_report(outcome, said, folder)
     screen = console(quiet=quiet, to_stderr=as_json)
     document.show(outcome, screen)
-    if preset is not None:
+    if said["preset"]:
         name = f"{outcome.task.configuration.pipeline}@{save}"
-        screen.print(f"saved as {name} in {preset}", markup=False, soft_wrap=True)
-    screen.print(f"report in {write_report(outcome, said, folder)}", markup=False, soft_wrap=True)
+        screen.print(f"saved as {name} in {said['preset']}", markup=False, soft_wrap=True)
+    screen.print(f"report in {page}", markup=False, soft_wrap=True)
     failure = _track(outcome, said, folder, quiet=quiet) if wandb else None
     if as_json:
         error = {"error": {"code": failure.code, "message": failure.message, "cure": failure.cure}} if failure else {}

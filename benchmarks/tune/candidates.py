@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.tune.surface import Floats
+from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 RESULT = "result"
 """Attribute of a trial that holds it."""
+
+MOST_BYTES = 1 << 28
+"""Of a trial's terms, unpacked: 8 million groups."""
 
 TRAIN, WHOLE = 0, 1
 """Places in `terms`: at the thresholds that are best without the fold, and at those that are best over all."""
@@ -83,8 +87,18 @@ def read(trials: Iterable[FrozenTrial], variant: int, fold: int) -> Iterator[Can
 
     for one in trials:
         if one.state == TrialState.COMPLETE and RESULT in one.user_attrs:
-            said = json.loads(one.user_attrs[RESULT])
-            yield Candidate(**{**said, "words": tuple(said["words"])}, variant=variant, fold=fold, number=one.number)
+            try:
+                said = json.loads(one.user_attrs[RESULT])
+                found = Candidate(
+                    **{**said, "words": tuple(said["words"])}, variant=variant, fold=fold, number=one.number
+                )
+                unpacked(found.terms)
+            except (TypeError, ValueError, KeyError, zlib.error) as error:
+                raise UsageError(
+                    f"Trial {one.number} of fold {fold} in the storage is none of this version's: {error}.",
+                    "Give another --storage.",
+                ) from error
+            yield found
 
 
 def packed(terms: Floats) -> str:
@@ -95,5 +109,5 @@ def packed(terms: Floats) -> str:
 def unpacked(text: str) -> Floats:
     """The array of a text that `packed` made."""
     places, _, data = text.partition(" ")
-    flat = np.frombuffer(zlib.decompress(base64.b64decode(data)), "<f8")
+    flat = np.frombuffer(zlib.decompressobj().decompress(base64.b64decode(data), MOST_BYTES), "<f8")
     return np.asarray(flat.reshape(int(places), -1, 2), np.float64)

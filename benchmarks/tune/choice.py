@@ -7,6 +7,7 @@ on all images; its own figure on them is too good by as much as the choice follo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,20 @@ from benchmarks.statistics.paired import Difference, PerSample, difference
 from benchmarks.tune.candidates import TRAIN, WHOLE, Candidate
 from benchmarks.tune.surface import Floats
 
-ERRORS_AHEAD = 1.0
-"""Standard errors by which a candidate has to be ahead of where the search began, to be taken instead of it: the rule
-of Breiman et al. (Classification and Regression Trees, 1984), which keeps the simpler of two that may be the same."""
+FEWEST_ERRORS = 1.0
+"""The rule of Breiman et al. (Classification and Regression Trees, 1984): what is not ahead by one is the same."""
+
+
+def errors_ahead(candidates: int) -> float:
+    """Standard errors by which the best of some candidates has to be ahead of where the search began, to be taken.
+
+    The best of n that are no better than the start is ahead of it by up to sqrt(2 ln n) standard errors on average (the
+    bound on the largest of n normal variables); fewer would pay for trying many.
+
+    Args:
+        candidates: that were tried.
+    """
+    return max(FEWEST_ERRORS, math.sqrt(2 * math.log(max(candidates, 1))))
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class Judge:
         return None if np.isnan(value) else value
 
     def pick(self, candidates: Sequence[Candidate], place: int, seen: Floats) -> Candidate | None:
-        """The best on the groups that are seen, if it is ahead of the start by a standard error; else None.
+        """The best on the groups that are seen, if it is ahead of the start by more than chance; else None.
 
         Args:
             candidates: to choose from.
@@ -107,11 +119,11 @@ class Judge:
             return None
         top = max(value for value, _ in ranked)
         best = min((one for value, one in ranked if value == top), key=lambda one: one.order)
-        return best if self.is_ahead(best.sums(place)[seen], self.start[seen]) else None
+        return best if self.is_ahead(best.sums(place)[seen], self.start[seen], len(ranked)) else None
 
-    def is_ahead(self, terms: Floats, other: Floats) -> bool:
-        """Whether the one is better than the other by more than a standard error."""
-        return ahead_by(terms, other, self.metric, ERRORS_AHEAD)
+    def is_ahead(self, terms: Floats, other: Floats, tried: int) -> bool:
+        """Whether the best of some that were tried is better than another by more than chance would have it."""
+        return ahead_by(terms, other, self.metric, errors_ahead(tried))
 
     def judge(self, candidates: Sequence[Candidate], folds: int) -> Judged:
         """What is kept, and what it can be expected to give.

@@ -95,6 +95,9 @@ def show(outcome: Outcome, screen: Console) -> None:
 
 
 def _answer(outcome: Outcome) -> Iterator[str]:
+    began = outcome.task.configuration
+    if began.tuned_here:
+        yield f"{began.label} was tuned on {began.tuned_here} of these images before: no figure below is of unseen ones"
     judged, name = outcome.judged, outcome.task.objective
     if judged.cv_value is not None:
         ends = judged.cv.ends if judged.cv else None
@@ -102,8 +105,10 @@ def _answer(outcome: Outcome) -> Iterator[str]:
         few = ", few groups: read it as rough" if judged.cv and judged.cv.few_groups else ""
         yield f"cross-validated {name}: {judged.cv_value:.4f}{said}{few}"
     yield f"on the images of the search: {_number(judged.value)}, where it began: {_number(judged.start)}"
+    if outcome.words:
+        yield f"asked for: {', '.join(outcome.words)} (give the same with --prompt when you use it)"
     if judged.chosen is None:
-        yield "Nothing is better than where it began by more than one standard error, so that this is kept."
+        yield "Nothing is ahead of where it began by more than the best of so many is by chance: this is kept."
 
 
 def _show_changes(outcome: Outcome, screen: Console) -> None:

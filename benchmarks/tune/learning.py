@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from benchmarks.tune.candidates import WHOLE, Candidate
+from benchmarks.tune.candidates import TRAIN, Candidate
 from benchmarks.tune.choice import Judge
 from benchmarks.tune.surface import Floats
 
 DRAWS = 40
-FEWEST, GROWTH, LARGEST_SHARE = 4, 1.6, 0.8
-"""Groups in the smallest draw, by how much each next one is larger, and the part of all groups in the largest."""
+FEWEST, GROWTH = 4, 1.6
+"""Groups in the smallest draw, and by how much each next one is larger; the largest is all that a study sees."""
 
 ENOUGH = 0.005
 """Of the objective: who is that near to what the most images give has enough of them."""
@@ -36,47 +37,62 @@ class Point:
     high: float
 
 
-def learning_curve(judge: Judge, candidates: Sequence[Candidate], seed: int) -> list[Point]:
-    """What a choice among the same candidates gives elsewhere, made on fewer images.
+def learning_curve(judge: Judge, candidates: Sequence[Candidate], folds: int, seed: int) -> list[Point]:
+    """What a choice made on fewer images gives on images that no part of the search saw.
 
-    The candidates are those of the whole search, so that the left end is somewhat too good; what it shows is by how
-    much a choice from few images misses.
+    For each fold some groups of the others are drawn, the best candidate of the study that never saw the fold is chosen
+    on them, and judged on the fold. Its swept thresholds were set on all groups but the fold's, so that the left end is
+    somewhat too good.
 
     Args:
         judge: chooses.
         candidates: to choose from.
+        folds: how many there are; with one nothing is unseen, and there is no curve.
         seed: of the draws.
     """
-    if not candidates:
+    own = [np.array([one.sums(TRAIN) for one in candidates if one.fold == fold]) for fold in range(folds)]
+    if folds < 2 or not all(map(len, own)):
         return []
-    terms = np.array([one.sums(WHOLE) for one in candidates])  # (candidates, groups, 2)
-    chance, groups = np.random.default_rng(seed), terms.shape[1]
-    return [_point(judge, terms, size, chance) for size in sizes(groups)]
+    chance, fewest = np.random.default_rng(seed), min(int((judge.fold_of != fold).sum()) for fold in range(folds))
+    points = (_point(judge, own, size, chance) for size in sizes(fewest))
+    return [point for point in points if point is not None]
 
 
 def sizes(groups: int) -> Iterator[int]:
-    """How many groups are drawn, growing, up to four fifths of them."""
-    most, size = int(LARGEST_SHARE * groups), float(FEWEST)
-    while size < most:
+    """How many groups are drawn, growing, up to all that a study sees."""
+    size = float(FEWEST)
+    while size < groups:
         yield int(size)
         size *= GROWTH
-    if most >= FEWEST:
-        yield most
+    if groups >= FEWEST:
+        yield groups
 
 
-def _point(judge: Judge, terms: Floats, size: int, chance: np.random.Generator) -> Point:
+def _point(judge: Judge, own: Sequence[Floats], size: int, chance: np.random.Generator) -> Point | None:
+    """None where the objective is not defined on what was left out."""
     found = []
     for _ in range(DRAWS):
-        seen = np.zeros(terms.shape[1], bool)
-        seen[chance.permutation(terms.shape[1])[:size]] = True
-        sums = terms[:, seen].sum(axis=1)
-        values = judge.sign * np.asarray(judge.metric.combine(sums[:, 0], sums[:, 1]), np.float64)
-        best = terms[int(np.nanargmax(values))] if not np.isnan(values).all() else judge.start
-        chosen = best if judge.is_ahead(best[seen], judge.start[seen]) else judge.start
-        value = judge.figure(chosen[~seen])
+        held = np.zeros_like(judge.start)
+        for fold, terms in enumerate(own):
+            unseen = judge.fold_of == fold
+            drawn = chance.permutation(np.flatnonzero(~unseen))[:size]
+            held[unseen] = _chosen(judge, terms, drawn)[unseen]
+        value = judge.figure(held)
         found += [value] if value is not None else []
-    low, high = np.percentile(found, (10, 90)) if found else (np.nan, np.nan)
-    return Point(size, float(np.mean(found)) if found else float("nan"), float(low), float(high))
+    if not found:
+        return None
+    low, high = np.percentile(found, (10, 90))
+    return Point(size, float(np.mean(found)), float(low), float(high))
+
+
+def _chosen(judge: Judge, terms: Floats, drawn: npt.NDArray[np.int64]) -> Floats:
+    """Terms by group of the candidate that is best on some groups, or of the start, ``(groups, 2)``."""
+    sums = terms[:, drawn].sum(axis=1)
+    values = judge.sign * np.asarray(judge.metric.combine(sums[:, 0], sums[:, 1]), np.float64)
+    if np.isnan(values).all():
+        return judge.start
+    best: Floats = terms[int(np.nanargmax(values))]
+    return best if judge.is_ahead(best[drawn], judge.start[drawn], len(terms)) else judge.start
 
 
 def enough(curve: Sequence[Point], sign: int) -> int | None:

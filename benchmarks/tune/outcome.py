@@ -17,8 +17,8 @@ from benchmarks.tune.crew import Crew
 from benchmarks.tune.learning import Point, learning_curve
 from benchmarks.tune.search import Search
 from benchmarks.tune.surface import Floats
-from benchmarks.tune.task import Setting, Task
-from benchmarks.tune.trial import by_group
+from benchmarks.tune.task import FEWEST, Setting, Task
+from benchmarks.tune.trial import by_group, raised
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,18 @@ def search(finder: Search) -> Outcome:
     finder.run()
     candidates = finder.candidates()
     judge = Judge(task.metric, task.fold_of_groups, terms, task.seed)
-    fit = [one for one in candidates if task.most_ms is None or (one.latency_ms or 0.0) <= task.most_ms]
-    judged = judge.judge(fit, task.folds)
+    judged = judge.judge(eligible(task, candidates), task.folds)
     params = dict(judged.chosen.params_whole if judged.chosen else start.params.model_dump(mode="json"))
     words = judged.chosen.words if judged.chosen else start.words
     known = [one.decide_s for one in candidates if not one.infer_s and one.decide_s]
     return Outcome(
         task=task,
         judged=judged,
-        params=_raised(task, params),
+        params=raised(task, params),
         words=words,
         candidates=candidates,
         curves=_curves(task, crew, params, words),
-        learning=tuple(learning_curve(judge, candidates, task.seed)),
+        learning=tuple(learning_curve(judge, eligible(task, candidates), task.folds, task.seed)),
         variants=tuple(_variants(task, judge, candidates)),
         pareto=tuple(pareto(candidates, task.sign)),
         importance=importance(task, candidates),
@@ -128,10 +127,17 @@ def search(finder: Search) -> Outcome:
     )
 
 
-def _raised(task: Task, params: dict[str, Any]) -> dict[str, Any]:
-    """What is kept decodes no candidate that its own threshold drops again: that would cost time for nothing."""
-    floor = type(task.setting(task.variants[0], {}).params).floor
-    return params if floor is None else {**params, floor[0]: params[floor[1]]}
+def eligible(task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that may be kept: fast enough, and where the exact optimum is known no luckier threshold than that.
+
+    Args:
+        task: what was searched.
+        candidates: of all studies.
+    """
+    exact = bool(task.swept) and not task.space.without(task.swept)
+    slow = float("inf") if task.most_ms is None else task.most_ms
+    return [one for one in candidates
+            if (one.latency_ms or 0.0) <= slow and not (exact and one.number >= FEWEST)]  # fmt: skip
 
 
 def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str, ...]) -> tuple[Curve, ...]:
@@ -151,7 +157,7 @@ def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str,
 
 def _curve(grid: Grid, axis: int, whole: Floats, folds: Sequence[Floats], places: Sequence[int], sign: int) -> Curve:
     along, chosen = _through(whole, axis, places), places[axis]
-    low, high = plateau(along, chosen)
+    low, high = plateau(along, chosen, sign=sign)
     tops = [int(np.nanargmax(sign * _through(one, axis, places))) for one in folds]
     return Curve(
         field=grid.field,

@@ -98,7 +98,10 @@ def _most(told: Told) -> int:
 
 
 def _reasons(told: Told) -> Iterator[str]:
-    rule = "ahead of where it began by more than one standard error"
+    if before := told.task.configuration.tuned_here:
+        yield (f"It began with values that were tuned on {before} of these images before: no figure here is of images "
+               "that it never saw.")  # fmt: skip
+    rule = "ahead of where it began by more than the best of so many is by chance"
     n = figures.count(told.said["trials"], "trial")
     if told.kept:
         yield f"None of {n} is {rule}; what is smaller is likely chance, so that nothing is changed."

@@ -38,13 +38,14 @@ def _steps(told: Told) -> list[str]:
         lines.append("On unseen images (cross-validated): the images are dealt into "
                      f"{task.folds} parts, or folds, by whole groups, so that no scene is on two sides. For each part "
                      "a search of its own ran that never saw it, and what it chose is judged on the part. All parts "
-                     "together give the figure: what tuning in this way gives on new images like these.")  # fmt: skip
+                     "together give the figure: what such a search gives on new images like these.")  # fmt: skip
     lines += [
         "On the images of the search: what is kept in the end is chosen over all images from the trials of all "
         "searches. Its figure on them is too good, since it was chosen for being best on them.",
-        "One standard error: new values are taken only if they are ahead of the start by more than one standard error "
-        "of the difference, over groups of images. What is closer may be chance, and what there was is kept (Breiman "
-        "et al., 1984).",
+        "New values are taken only if they are ahead of the start by more than one standard error of the difference "
+        "over groups of images (Breiman et al., 1984), and by more the more trials there were: the best of n that are "
+        "no better is ahead by up to the square root of 2 ln n by chance. What is closer is not changed.",
+        f"Each part chose among {task.quota(0, 0)} trials; what is kept is the best of all {told.said['trials']}.",
         "Intervals are 95 % bootstrap intervals that resample whole groups of images; that of the gain is paired, on "
         "the same images.",
     ]

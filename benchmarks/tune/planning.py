@@ -58,6 +58,7 @@ class Request:
     device: str = "auto"
     weights: str | None = None
     most_ms: float | None = None
+    allow_tuned: bool = False
     evidence: Path | None = None
     evidence_mb: float = 2000.0
 
@@ -78,6 +79,8 @@ def plan_task(request: Request) -> tuple[Task, Dataset, list[str]]:
     metric = METRICS[objective]
     if metric.needs != "mask" or metric.family.name in ("classes", "presence"):
         raise UsageError(f"{objective} looks at more than the mask.", "Take miou, dice or boundary_iou.")
+    if request.most_ms is not None and not objectives(request.objective)[1]:
+        raise UsageError("--max-latency-ms needs times.", f"Give --objective {objective},{LATENCY}.")
     split, notes = _split(request)
     manifest, dataset = plan.plan(_run_of(request, split))
     only = manifest.configurations[0]
@@ -85,8 +88,6 @@ def plan_task(request: Request) -> tuple[Task, Dataset, list[str]]:
         raise UnavailableError(only.unavailable, "Then tune again.")
     if request.wordings and "text" not in pipeline_class(only.pipeline).info.prompts:
         raise UsageError(f"{only.pipeline} reads no text, so that no wording changes anything.", "Leave out --wording.")
-    if only.tuned_here:
-        notes.append(f"{only.label} was tuned on {only.tuned_here} of these images already: the figures are too good.")
     if dataset.streamed or not all(sample.has_truth for sample in dataset):
         raise DatasetError(
             f"{dataset.name} has images without masks, or is a stream.",
@@ -120,8 +121,10 @@ def _split(request: Request) -> tuple[str | None, list[str]]:
         return request.split, []
     known = selection.select(request.dataset, None, None, ()).splits
     found = next((name for name in SPLITS if name in known), None)
-    if found is None or len(known) < 2:
+    if len(known) < 2:
         return None, []
+    if found is None:
+        raise UsageError(f"The dataset has the splits {', '.join(known)}.", "Say with --split which to tune on.")
     return found, [f"The split {found} is tuned on; --split names another."]
 
 
@@ -131,7 +134,7 @@ def _run_of(request: Request, split: str | None) -> plan.Request:
     asked = request.prompts or request.wordings[:1]  # a dataset that says nothing needs no more than these
     return plan.Request(request.dataset, request.pipeline, asked, split, request.exclude, request.limit,
                         request.device, request.weights, protocol=Protocol(seed=request.seed),
-                        allow_tuned=True)  # fmt: skip
+                        allow_tuned=request.allow_tuned)  # fmt: skip
 
 
 def _task(request: Request, manifest: RunManifest, dataset: Dataset, groups: dict[str, str]) -> Task:

@@ -25,7 +25,6 @@ def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Pat
     """
     task, judged = outcome.task, outcome.judged
     about, honest = task.manifest.dataset, judged.cv_value is not None
-    details = {f"{task.objective} on the images of the search": judged.value, "where it began": judged.start}
     provenance = Provenance(
         source=f"benchmarks.tune from {task.configuration.label}",
         dataset=about.name,
@@ -34,6 +33,7 @@ def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Pat
         objective=task.objective,
         protocol=f"{task.folds} folds by group; the search and the choice of each never saw it; bootstrap over groups"
         if honest else "judged on the images of the search: too good",
+        details=_details(outcome),
         metric=task.objective,
         value=round(judged.cv_value, 4) if judged.cv_value is not None else judged.value,
         interval=_rounded(judged.cv.ends) if judged.cv and judged.cv.ends else None,
@@ -43,12 +43,23 @@ def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Pat
         trials=len(outcome.candidates),
         seed=task.seed,
         searched=task.space.names,
-        details={key: round(value, 4) for key, value in details.items() if value is not None}
-        | ({"prompt": ", ".join(outcome.words)} if outcome.words else {}),
     )  # fmt: skip
     kind = pipeline_class(task.configuration.pipeline)
     listed = {one.sha256: one for one in (*tuned_images(kind, task.configuration.preset), *images_of(dataset))}
     return save_preset(kind, name, outcome.params, provenance, list(listed.values()), replace=replace)
+
+
+def _details(outcome: Outcome) -> dict[str, float | str]:
+    task, judged = outcome.task, outcome.judged
+    figures = {f"{task.objective} on the images of the search": judged.value, "where it began": judged.start}
+    said: dict[str, float | str] = {name: round(value, 4) for name, value in figures.items() if value is not None}
+    if outcome.words:
+        said["prompt"] = ", ".join(outcome.words)
+    if task.configuration.tuned_here:
+        said["began with values tuned on these images"] = (
+            f"{task.configuration.tuned_here} of {len(task.fold)}: too good"
+        )
+    return said
 
 
 def _rounded(ends: tuple[float, float]) -> tuple[float, float]:

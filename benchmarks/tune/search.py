@@ -104,7 +104,7 @@ class Search:
             best = max(known, key=lambda one: self.task.sign * float(one.train or 0.0), default=None)
             exact = trying.optimum() if len(before) == 1 else {}
             study.sampler = self._sampler(len(before), trying.fold, best, exact)
-            found = trying.judged(trial, best, known)
+            found = trying.judged(trial, best, known, exact=bool(exact))
             if found is None or found.train is None:
                 study.tell(trial.number, state=TrialState.PRUNED)
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +82,10 @@ def reached(url: str | None) -> Iterator[None]:
 def _unusable(url: str | None, error: BaseException) -> UsageError:
     first = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
     cure = "Give sqlite:///FILE, the address of a database that is running, or the path of a journal."
-    return UsageError(f"--storage {url or JOURNAL} cannot be used: {first}.", cure)
+    secret = re.compile(r"(?<=://)[^/@\s]*@")  # name and password of a database's user
+    return UsageError(
+        f"--storage {secret.sub('***@', url or JOURNAL)} cannot be used: {secret.sub('***@', first)}.", cure
+    )
 
 
 def _journal(path: Path) -> BaseStorage:

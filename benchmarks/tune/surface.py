@@ -44,9 +44,9 @@ class Surface:
         return np.asarray(metric.combine(tops, bottoms), np.float64)
 
     def settled(self, metric: Metric, sign: int, start: Place, without: Collection[int] = ()) -> Place:
-        """Where the figure is best whichever of the folds is left out: the median of these places.
+        """Of the places that are best with one of the folds left out, the one that is best over all of them.
 
-        The place that is best over all images at once follows the luckiest of them; this one is the same, or near.
+        The place that is best over all images at once may follow the luckiest of them; this one was best without some.
 
         Args:
             metric: the objective.
@@ -58,8 +58,11 @@ class Surface:
         if len(others) < 2:
             return best_place(self.values(metric, without), sign, start)
         found = [best_place(self.values(metric, (*without, fold)), sign, start) for fold in others]
-        ranks, cuts = zip(*found, strict=True)
-        return int(np.median(ranks)), int(np.median(cuts))
+        over_all = np.full_like(self.sums[0, 0], np.nan)
+        figures = self.values(metric, without)
+        for place in found:
+            over_all[place] = figures[place]
+        return best_place(over_all, sign, start)
 
     @classmethod
     def joined(cls, parts: Iterable[Surface]) -> Surface:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,9 @@ from benchmarks.sweeps import Grid
 from benchmarks.tune.space import Space
 from pipelines.params import Params, knobs, make_params
 from pipelines.registry import pipeline_class
+
+FEWEST = 2
+"""Trials of a study: where the search begins, and where the exact sweep or the first proposal leads."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +143,11 @@ class Task:
         return product(range(len(self.variants)), range(self.folds))
 
     def quota(self, variant: int, fold: int) -> int:
-        """Trials of a study: all have as many, and the first ones take what is left over."""
+        """Trials of a study: all have as many, the first ones take what is left over, and none has fewer than two."""
         studies = self.folds * len(self.variants)
         if not self.space:
             return 1  # nothing varies within a variant
-        return self.trials // studies + (variant * self.folds + fold < self.trials % studies)
+        return max(FEWEST, self.trials // studies + (variant * self.folds + fold < self.trials % studies))
 
     def setting(self, variant: Variant, values: Mapping[str, Any]) -> Setting:
         """What the search begins with, but for some values.
@@ -156,12 +160,13 @@ class Task:
     def key(self) -> str:
         """16 hexadecimal digits over all that decides what a trial comes to; how many there are is not part of it.
 
-        Nor is the machine: several may share a search. Their libraries and sources have to be the same.
+        Nor is the machine, unless it times: several may share a search, if their libraries and sources are the same.
         """
         fields = [[one.name, one.start, list(one.choices), one.low, one.high, one.step]
                   for one in self.space.fields]  # fmt: skip
         variants = [[sorted(one.load.items()), one.words] for one in self.variants]
         about, only = self.manifest.dataset.model_dump(mode="json", exclude={"spec"}), self.configuration
         said = [self.origin, about, only.pipeline, only.params, self.manifest.metrics[self.objective], self.objective,
-                fields, variants, self.seed, self.folds, self.timed, sorted(self.fold.items())]  # fmt: skip
+                fields, variants, self.seed, self.folds, self.timed, sorted(self.fold.items()),
+                self.evidence is not None, platform.node() if self.timed else ""]  # fmt: skip
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,6 +15,7 @@ from benchmarks.tune.surface import Floats, Place, Surface
 from benchmarks.tune.task import Setting, Task, Variant
 from pipelines.errors import ParameterError
 from pipelines.params import knobs
+from pipelines.registry import pipeline_class
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -39,13 +40,15 @@ class Trying:
     variant: Variant
     fold: int
 
-    def judged(self, trial: Trial, best: Candidate | None, before: Sequence[Candidate]) -> Candidate | None:
+    def judged(self, trial: Trial, best: Candidate | None, before: Sequence[Candidate], *,
+               exact: bool = False) -> Candidate | None:  # fmt: skip
         """What a trial comes to; None where its values do not go together, or the early images leave no hope.
 
         Args:
             trial: proposes.
             best: the best of the study so far, or None.
             before: all of the study so far.
+            exact: whether it proposes what `optimum` gave.
         """
         swept, searched = self.task.swept, self.task.space
         others = searched.without(swept)
@@ -62,7 +65,7 @@ class Trying:
         if rival is not None and self._is_hopeless(setting, rival, swept=sweeps, sampled=sampled):
             return None
         surface = self.crew.judge(setting, swept=sweeps)
-        return self._candidate(setting, surface, self._places(surface, setting, sampled=sampled))
+        return self._candidate(setting, surface, self._places(surface, setting, sampled=sampled and not exact))
 
     def optimum(self) -> dict[str, float]:
         """The swept thresholds that are best without the fold, where there is nothing else to search; else empty."""
@@ -115,9 +118,16 @@ class Trying:
         train, whole = (None if np.isnan(value) else value for value in values)
         params = [self._at(setting, surface, place) for place in places]
         return Candidate(words=setting.words, params_train=params[0], params_whole=params[1], train=train, whole=whole,
-                         latency_ms=round(self.crew.latency_ms(setting), 4) if self.task.timed else None,
+                         latency_ms=self._latency_ms(params[1], setting),
                          terms=packed(by_group(self.task, self.crew.ids, found)), errors=surface.errors,
                          infer_s=round(surface.infer_s, 4), decide_s=round(surface.decide_s, 4))  # fmt: skip
+
+    def _latency_ms(self, params: dict[str, Any], setting: Setting) -> float | None:
+        """Of what would be kept, and not of what is searched with, which decodes more candidates."""
+        if not self.task.timed:
+            return None
+        kept = type(setting.params).model_validate(raised(self.task, params))
+        return round(self.crew.latency_ms(Setting(kept, setting.words)), 4)
 
     def _at(self, setting: Setting, surface: Surface, place: Place) -> dict[str, Any]:
         values = setting.params.model_dump(mode="json")
@@ -125,6 +135,17 @@ class Trying:
             if surface.swept and grid is not None:
                 values[grid.field] = float(grid.values[index])
         return values
+
+
+def raised(task: Task, params: dict[str, Any]) -> dict[str, Any]:
+    """The same, but no candidate is decoded that its own threshold drops again: that would cost time for nothing.
+
+    Args:
+        task: whose pipeline.
+        params: all of them.
+    """
+    floor = pipeline_class(task.configuration.pipeline).Params.floor
+    return params if floor is None else {**params, floor[0]: params[floor[1]]}
 
 
 def by_group(task: Task, ids: Sequence[str], terms: Floats) -> Floats:

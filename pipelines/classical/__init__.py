@@ -34,8 +34,8 @@ class Classical(Pipeline):
         """What the stages of the method read, and what is done after the cut."""
         from pipelines.classical.chain import chain
 
-        smoothed = () if params.mask_kernel > 1 else ("mask_sigma_x", "mask_sigma_y", "refill")
-        decided = {one.name for one in knobs(cls.Params) if one.reads == "decide"} - {*smoothed}
+        unread = ("instances", "split_depth", *(() if params.mask_kernel > 1 else ("mask_sigma_x", "mask_sigma_y")))
+        decided = {one.name for one in knobs(cls.Params) if one.reads == "decide"} - {*unread}
         return frozenset(decided.union(*(stage.reads for stage in chain(params))))
 
     def _load(self) -> None:

@@ -79,7 +79,7 @@ def test_what_needs_more_than_counts_is_refused() -> None:
         ([0.5, 0.4, 0.3], 0, (0, 0)),
         ([0.3, 0.4, 0.5], 2, (2, 2)),
         ([0.5, np.nan, 0.5, 0.5], 2, (2, 3)),
-        ([0.2, 0.1, 0.105], 1, (1, 2)),
+        ([0.2, 0.1, 0.105], 1, (0, 2)),  # what is better is no loss
     ],
 )
 def test_the_plateau_is_the_unbroken_range_around_the_best(
@@ -90,3 +90,4 @@ def test_the_plateau_is_the_unbroken_range_around_the_best(
 
 def test_the_plateau_may_lose_more() -> None:
     assert plateau([0.1, 0.2, 0.3, 0.2], 2, lose=0.1) == (1, 3)
+    assert plateau([0.2, 0.1, 0.105], 1, sign=-1) == (1, 2)  # less is better

@@ -44,7 +44,7 @@ def test_where_there_is_nothing_to_learn_the_cross_validated_figure_is_chance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """30 tickets on 16 pictures: the best is right on three quarters of them, and on half of those it was not chosen on."""
-    monkeypatch.setattr("benchmarks.tune.choice.ERRORS_AHEAD", 0.0)  # as if there were no rule against it
+    monkeypatch.setattr("benchmarks.tune.choice.errors_ahead", lambda _: 0.0)  # as if there were no rule against it
     own, honest = [], []
     for seed in range(5):
         data = tuning.chances(tmp_path / f"d{seed}", 16, seed)
@@ -125,7 +125,7 @@ def test_less_is_better_where_the_metric_says_so() -> None:
 
 def test_groups_that_have_no_say_are_no_ground_for_a_choice() -> None:
     terms = np.array([[0.0, 0.0]] * 5 + [[0.9, 1.0]])
-    assert not judge([0.0] * 6).is_ahead(terms, np.array([[0.0, 0.0]] * 5 + [[0.1, 1.0]]))
+    assert not judge([0.0] * 6).is_ahead(terms, np.array([[0.0, 0.0]] * 5 + [[0.1, 1.0]]), 1)
 
 
 def test_folds_are_whole_groups_of_like_size_drawn_by_the_seed() -> None:

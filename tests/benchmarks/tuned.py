@@ -60,7 +60,7 @@ def made_outcome(task: Task, *, trials: int = 60, lift: float = 0.08, importance
     parts = dict(sorted(zip(task.space.names, weights.tolist(), strict=True), key=lambda item: -item[1]))
     return Outcome(task=task, judged=judged, params=params, words=judged.chosen.words if judged.chosen else (),
                    candidates=tuple(candidates), curves=tuple(_curve(grid, params) for grid in (task.rank, task.cut) if grid),
-                   learning=tuple(learning_curve(judge, candidates, 0)), variants=tuple(_variants(task, candidates)),
+                   learning=tuple(learning_curve(judge, candidates, task.folds, 0)), variants=tuple(_variants(task, candidates)),
                    pareto=(), importance=parts if importance and len(parts) > 1 else {}, pass_s=3.25, decision_s=0.012)  # fmt: skip
 
 
