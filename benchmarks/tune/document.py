@@ -166,13 +166,15 @@ def _further(outcome: Outcome) -> Iterator[str]:
         yield f"{curve.field}: {curve.best:g} is chosen; from {low:g} to {high:g} the figure stays within 0.01"
         if curve.of_folds:
             yield f"  best without one fold each: {min(curve.of_folds):g} to {max(curve.of_folds):g}"
+    if outcome.decision_s is not None:
+        yield f"a pass over all images takes {outcome.pass_s:.2f} s, a trial that needs none {outcome.decision_s:.3f} s"
+    if outcome.judged.chosen is None:  # choosing nothing takes no images
+        return
     needed = enough(outcome.learning, outcome.task.sign)
     if needed is not None:
         yield f"Labelled images: from some {needed} groups on, more of them change the choice by less than 0.005."
     elif outcome.learning:
         yield f"Labelled images: with {outcome.learning[-1].n_groups} groups more of them may still pay."
-    if outcome.decision_s is not None:
-        yield f"a pass over all images takes {outcome.pass_s:.2f} s, a trial that needs none {outcome.decision_s:.3f} s"
 
 
 def _number(value: float | None) -> str:
