@@ -7,7 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,9 @@ RESULT = "result"
 
 MOST_BYTES = 1 << 28
 """Of a trial's terms, unpacked: 8 million groups."""
+
+Aim = Literal["start", "exact", "drawn"]
+"""What a trial is for: where the search begins, the optimum of an exact sweep, or whatever may be better."""
 
 TRAIN, WHOLE = 0, 1
 """Places in `terms`: at the thresholds that are best without the fold, and at those that are best over all."""
@@ -42,6 +45,7 @@ class Candidate:
         infer_s: seconds of looking at pixels; 0 where all evidence was there.
         decide_s: seconds of all that came after.
         latency_ms: of one image, where that was asked for.
+        aim: what the trial was for.
         variant: of its study.
         fold: that its study did not see.
         number: within its study.
@@ -57,6 +61,7 @@ class Candidate:
     infer_s: float
     decide_s: float
     latency_ms: float | None = None
+    aim: Aim = "drawn"
     variant: int = 0
     fold: int = 0
     number: int = 0

@@ -17,7 +17,7 @@ from benchmarks.tune.crew import Crew
 from benchmarks.tune.learning import Point, learning_curve
 from benchmarks.tune.search import Search
 from benchmarks.tune.surface import Floats
-from benchmarks.tune.task import FEWEST, Setting, Task
+from benchmarks.tune.task import Setting, Task
 from benchmarks.tune.trial import by_group, raised
 
 
@@ -137,7 +137,7 @@ def eligible(task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:
     exact = bool(task.swept) and not task.space.without(task.swept)
     slow = float("inf") if task.most_ms is None else task.most_ms
     return [one for one in candidates
-            if (one.latency_ms or 0.0) <= slow and not (exact and one.number >= FEWEST)]  # fmt: skip
+            if (one.latency_ms or 0.0) <= slow and not (exact and one.aim == "drawn")]  # fmt: skip
 
 
 def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str, ...]) -> tuple[Curve, ...]:
@@ -182,7 +182,7 @@ def _variants(task: Task, judge: Judge, candidates: Sequence[Candidate]) -> list
             found.append(VariantResult(variant.label, None, None, None, {}))
             continue
         best = max(own, key=lambda one: (judge.sign * float(one.whole or 0.0), [-n for n in one.order]))
-        first = [one for one in own if one.number == 0]
+        first = [one for one in own if one.aim == "start"]
         begun = None if task.swept or not first else first[0].whole
         found.append(VariantResult(variant.label, best.whole, _interval(judge, best).ends, begun, best.params_whole))
     return sorted(found, key=lambda one: -judge.sign * (one.value if one.value is not None else -np.inf * judge.sign))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from benchmarks.tune import storage
-from benchmarks.tune.candidates import RESULT, Candidate, read
+from benchmarks.tune.candidates import RESULT, Aim, Candidate, read
 from benchmarks.tune.crew import Crew
+from benchmarks.tune.runners import Watch, is_unsigned, working
 from benchmarks.tune.task import Task
 from benchmarks.tune.trial import Trying
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
 MOVES_ALL = 4
 """Every so manieth trial moves the fields that need a new pass over the images; the others keep the best so far."""
@@ -30,6 +30,9 @@ MOVED = 6
 """Fields that a trial moves at most, drawn anew each time; of dozens moved at once hardly one trial is any good."""
 
 POLL_S = 0.1
+
+AIM = "aim"
+"""Attribute of a trial: what it is for."""
 
 Report = Callable[[str], None]
 
@@ -45,6 +48,7 @@ class Search:
         deadline: monotonic seconds at which no new trial begins.
         report: told in one line what each trial came to.
         seen: candidates that were read before, by study and number.
+        watch: tells which trials are still being worked on.
     """
 
     task: Task
@@ -53,6 +57,7 @@ class Search:
     deadline: float
     report: Report
     seen: dict[tuple[str, int], Candidate] = field(default_factory=dict, repr=False)
+    watch: Watch = field(default_factory=Watch, repr=False)
 
     def run(self) -> None:
         """Do what no process has done."""
@@ -76,41 +81,55 @@ class Search:
                      for one in read(self.study(variant, fold).get_trials(deepcopy=False), variant, fold))  # fmt: skip
 
     def _study(self, variant: int, fold: int, until: float) -> None:
+        """Make trials until there are enough; those of others are waited for, since they count in the answer."""
         study, quota = self.study(variant, fold), self.task.quota(variant, fold)
         trying = Trying(self.task, self.crew, self.task.variants[variant], fold)
         while monotonic() < until:
-            trials = study.get_trials(deepcopy=False)
-            begun = _counted(trials)
-            if any(map(storage.is_unsigned, trials)) or (len(begun) >= quota and any(map(storage.is_here, begun))):
-                sleep(POLL_S)  # who works on it is about to tell what it came to, or will be seen to have ended
-            elif len(begun) >= quota:
+            known = self.watch.at_work(study)
+            if len(known) < quota and not any(map(is_unsigned, known)):
+                self._trial(study, trying, quota)
+            elif all(one.state.is_finished() for one in known):
                 break
             else:
-                self._trial(study, trying, quota)
-        _bury(study)
+                sleep(POLL_S)
 
     def _trial(self, study: Study, trying: Trying, quota: int) -> None:
         """Make one trial, unless others have begun the last that were wanted."""
         from optuna.trial import TrialState
 
         trial = study.ask()
-        with storage.told(study, trial.number):
-            trial.set_user_attr("runner", storage.runner())
-            before = [one for one in _counted(study.get_trials(deepcopy=False)) if one.number < trial.number]
+        with working(study, trial):
+            before = self._before(study, trial.number)
             if len(before) >= quota:
-                study.tell(trial.number, state=TrialState.FAIL)
+                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
                 return
-            known = self._known(study.study_name, before)
-            best = max(known, key=lambda one: self.task.sign * float(one.train or 0.0), default=None)
-            exact = trying.optimum() if len(before) == 1 else {}
-            study.sampler = self._sampler(len(before), trying.fold, best, exact)
-            found = trying.judged(trial, best, known, exact=bool(exact))
+            found = self._found(study, trying, trial, before)
             if found is None or found.train is None:
-                study.tell(trial.number, state=TrialState.PRUNED)
+                study.tell(trial.number, state=TrialState.PRUNED, skip_if_finished=True)
                 return
             trial.set_user_attr(RESULT, found.to_json())
-            study.tell(trial.number, [found.train, *([found.latency_ms] if found.latency_ms is not None else [])])
-        self.report(f"{study.study_name} trial {trial.number}: {self.task.objective} {found.train:.4f}")
+            values = [found.train, *([found.latency_ms] if found.latency_ms is not None else [])]
+            study.tell(trial.number, values, skip_if_finished=True)
+            self.report(f"{study.study_name} trial {trial.number}: {self.task.objective} {found.train:.4f}")
+
+    def _before(self, study: Study, number: int) -> list[FrozenTrial]:
+        """Trials that count and were begun before one, once each has said what it is for."""
+        while True:
+            before = [one for one in self.watch.at_work(study) if one.number < number]
+            if all(AIM in one.user_attrs for one in before):
+                return before
+            sleep(POLL_S)
+
+    def _found(self, study: Study, trying: Trying, trial: Trial, before: Sequence[FrozenTrial]) -> Candidate | None:
+        aims = {one.user_attrs[AIM] for one in before}
+        exact = trying.optimum() if "start" in aims and "exact" not in aims else {}
+        aim: Aim = "start" if "start" not in aims else "exact" if exact else "drawn"
+        trial.set_user_attr(AIM, aim)
+        known = self._known(study.study_name, before)
+        best = max(known, key=lambda one: self.task.sign * float(one.train or 0.0), default=None)
+        fixed = self.task.space.start() if aim == "start" else exact or self._held(len(before), trying.fold, best)
+        study.sampler = self._sampler(len(before), trying.fold, fixed)
+        return trying.judged(trial, best, known, aim)
 
     def _known(self, study: str, trials: Sequence[FrozenTrial]) -> list[Candidate]:
         """The candidates among some trials of a study, the first ones first, each read once."""
@@ -119,20 +138,25 @@ class Search:
         self.seen |= {(study, one.number): one for one in read(new, 0, 0)}
         return [self.seen[key] for key in keys if key in self.seen]
 
-    def _sampler(self, number: int, fold: int, best: Candidate | None, exact: Mapping[str, float]) -> BaseSampler:
+    def _seed(self, number: int, fold: int) -> int:
+        return zlib.crc32(f"{self.task.seed} {fold} {number}".encode())
+
+    def _sampler(self, number: int, fold: int, fixed: Mapping[str, Any]) -> BaseSampler:
         """Proposes as it would in a run that was never interrupted: what it draws depends on what is finished alone."""
         from optuna.exceptions import ExperimentalWarning
         from optuna.samplers import PartialFixedSampler, TPESampler
 
-        seed = zlib.crc32(f"{self.task.seed} {fold} {number}".encode())
-        drawn = TPESampler(seed=seed)
-        moved = set(self._moved(number, seed)) if best else set()
-        held = best.params_train if best else {} if number else self.task.space.start()
-        fixed: dict[str, Any] = {name: held[name] for name in self.task.space.names if held and name not in moved}
-        fixed |= exact
+        drawn = TPESampler(seed=self._seed(number, fold))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # of its name alone; it is years old
-            return PartialFixedSampler(fixed, drawn) if fixed else drawn
+            return PartialFixedSampler(dict(fixed), drawn) if fixed else drawn
+
+    def _held(self, number: int, fold: int, best: Candidate | None) -> dict[str, Any]:
+        """What a trial leaves as it is in the best so far."""
+        if best is None:
+            return {}
+        moved = set(self._moved(number, self._seed(number, fold)))
+        return {name: best.params_train[name] for name in self.task.space.names if name not in moved}
 
     def _moved(self, number: int, seed: int) -> Sequence[str]:
         """Fields that a trial moves; the others stay as they are in the best so far."""
@@ -142,20 +166,3 @@ class Search:
             return names
         chosen: list[str] = np.random.default_rng(seed).choice(names, MOVED, replace=False).tolist()
         return chosen
-
-
-def _counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that are finished or being worked on."""
-    from optuna.trial import TrialState
-
-    told, running = (TrialState.COMPLETE, TrialState.PRUNED), TrialState.RUNNING
-    return [one for one in trials if one.state in told or (one.state == running and not storage.is_dead(one))]
-
-
-def _bury(study: Study) -> None:
-    """Trials of processes that ended are no longer waited for."""
-    from optuna.trial import TrialState
-
-    for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if storage.is_dead(one):
-            study.tell(one.number, state=TrialState.FAIL)

@@ -6,10 +6,8 @@ import fcntl
 import json
 import os
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +15,6 @@ from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from optuna.study import Study
-    from optuna.trial import FrozenTrial
 
 JOURNAL = "study.journal"
 WAIT_S = 60
@@ -28,11 +24,6 @@ PARTS = ("sqlalchemy", "alembic", "optuna")
 """Packages whose errors are those of a storage."""
 
 BLOCK = 4096
-ENDED = "ZXx"
-"""States of a process that was killed and that its parent did not ask for, as in a container with no init."""
-
-UNSIGNED = timedelta(seconds=10)
-"""A trial that nobody has put a name to for so long was begun by a process that ended."""
 
 
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
@@ -144,54 +135,3 @@ def _drop_torn_end(path: Path) -> None:
                 break
         if end < size:
             file.truncate(end)
-
-
-def runner() -> str:
-    """Which process works on a trial: machine, process, and when that process began."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_began(os.getpid())}"
-
-
-def is_unsigned(trial: FrozenTrial) -> bool:
-    """Whether it was begun so lately that its process may not have put its name to it yet."""
-    return not trial.state.is_finished() and not trial.user_attrs.get("runner") and not is_dead(trial)
-
-
-def is_here(trial: FrozenTrial) -> bool:
-    """Whether a process of this machine that is known to live works on it."""
-    host, _, began = _signed(trial)
-    return not trial.state.is_finished() and host == socket.gethostname() and bool(began) and not is_dead(trial)
-
-
-def is_dead(trial: FrozenTrial) -> bool:
-    """Whether the process that worked on it is known to have ended; of other machines nothing is known."""
-    host, process, began = _signed(trial)
-    if not host:  # its process ended between two writes, or is about to make the second
-        return trial.datetime_start is None or datetime.now() - trial.datetime_start > UNSIGNED
-    return host == socket.gethostname() and _began(int(process)) != began
-
-
-def _signed(trial: FrozenTrial) -> tuple[str, str, str]:
-    (before, _, began) = str(trial.user_attrs.get("runner", "")).rpartition(":")
-    host, _, process = before.rpartition(":")
-    return host, process, began
-
-
-def _began(process: int) -> str:
-    try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii")
-    except OSError:  # it has ended, or the system tells nothing of processes
-        return ""
-    state, *said = text.rpartition(")")[2].split()
-    return "" if state in ENDED else said[18]
-
-
-@contextmanager
-def told(study: Study, number: int) -> Iterator[None]:
-    """Whatever ends the work on a trial early makes it a failed one, which counts as none."""
-    from optuna.trial import TrialState
-
-    try:
-        yield
-    except BaseException:
-        study.tell(number, state=TrialState.FAIL)
-        raise

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.tune.candidates import TRAIN, Candidate, packed
+from benchmarks.tune.candidates import TRAIN, Aim, Candidate, packed
 from benchmarks.tune.choice import ahead_by
 from benchmarks.tune.crew import Crew
 from benchmarks.tune.surface import Floats, Place, Surface
@@ -40,15 +40,14 @@ class Trying:
     variant: Variant
     fold: int
 
-    def judged(self, trial: Trial, best: Candidate | None, before: Sequence[Candidate], *,
-               exact: bool = False) -> Candidate | None:  # fmt: skip
+    def judged(self, trial: Trial, best: Candidate | None, before: Sequence[Candidate], aim: Aim) -> Candidate | None:
         """What a trial comes to; None where its values do not go together, or the early images leave no hope.
 
         Args:
             trial: proposes.
             best: the best of the study so far, or None.
             before: all of the study so far.
-            exact: whether it proposes what `optimum` gave.
+            aim: what it is for; where that is the exact optimum, it proposes what `optimum` gave.
         """
         swept, searched = self.task.swept, self.task.space
         others = searched.without(swept)
@@ -65,7 +64,8 @@ class Trying:
         if rival is not None and self._is_hopeless(setting, rival, swept=sweeps, sampled=sampled):
             return None
         surface = self.crew.judge(setting, swept=sweeps)
-        return self._candidate(setting, surface, self._places(surface, setting, sampled=sampled and not exact))
+        places = self._places(surface, setting, sampled=sampled and aim != "exact")
+        return replace(self._candidate(setting, surface, places), aim=aim)
 
     def optimum(self) -> dict[str, float]:
         """The swept thresholds that are best without the fold, where there is nothing else to search; else empty."""

@@ -83,8 +83,8 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
         with monkeypatch.context() as patch, pytest.raises(Killed):
             _kill(patch, moment)
             search(tuning.finder(task, crew, tmp_path / "killed"))
-        monkeypatch.setattr("benchmarks.tune.storage._began", lambda process: "another process")
-        monkeypatch.setattr("benchmarks.tune.storage.UNSIGNED", timedelta(seconds=0.3))
+        monkeypatch.setattr("benchmarks.tune.runners._began", lambda process: "another process")
+        monkeypatch.setattr("benchmarks.tune.runners.UNSIGNED", timedelta(seconds=0.3))
         resumed = tuning.finder(task, crew, tmp_path / "killed")
         found = told(search(resumed))
     assert [[one[1:] for one in study] for study in finished(resumed)] == [
