@@ -165,6 +165,7 @@ def _flags(manifest: RunManifest, configuration: Configuration, tally: Tally, ti
         "random_weights": is_random(configuration),
         "oracle_prompts": configuration.oracle,
         f"{TUNED}:{configuration.tuned_here} of {manifest.dataset.n}": configuration.tuned_here > 0,
+        f"preset_prompt:{', '.join(configuration.prompt)}": bool(configuration.prompt),
         "few_groups": tally.scored > 0 and manifest.dataset.n_groups < FEW_GROUPS,
         "no_masks": not tally.scored and not is_random(configuration),
         "limited": manifest.dataset.limit is not None,

@@ -21,7 +21,7 @@ from pipelines.base import check_prompt
 from pipelines.device import device_for, resolve
 from pipelines.errors import PromptError, UnavailableError, UsageError
 from pipelines.params import Params, make_params
-from pipelines.presets import preset, tuned_images
+from pipelines.presets import preset, preset_prompt, tuned_images
 from pipelines.registry import pipeline_class
 from pipelines.types import PipelineInfo
 from pipelines.weights import RANDOM, DamagedWeightsError, check_lock, missing
@@ -118,7 +118,8 @@ def _configuration(index: int, entry: specs.PipelineSpec, request: Request, abou
         return Configuration(**base, params={}, device=request.device, unavailable=str(error))
     choice = _choose(found.info, values, request)
     values = choice.params
-    problem, is_oracle = _prompt_problem(found.info, about, dataset)
+    words = () if about.prompt or "text" not in found.info.prompts else preset_prompt(found, entry.preset)
+    problem, is_oracle = _prompt_problem(found.info, about, dataset, words)
     return Configuration(
         **base,
         params=values.model_dump(mode="json"),
@@ -128,6 +129,7 @@ def _configuration(index: int, entry: specs.PipelineSpec, request: Request, abou
         substitute_why=choice.reason if choice.substitute_for else None,
         oracle=is_oracle,
         tuned_here=_tuned_here(entry, values, request, dataset),
+        prompt=words,
         unavailable=(None if choice.substitute_for else choice.reason) or problem,
     )
 
@@ -192,7 +194,8 @@ def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> Un
     return lacking[0] if all(lacking) else None
 
 
-def _prompt_problem(info: PipelineInfo, about: DatasetRecord, dataset: Dataset) -> tuple[str | None, bool]:
+def _prompt_problem(info: PipelineInfo, about: DatasetRecord, dataset: Dataset,
+                    words: tuple[str, ...]) -> tuple[str | None, bool]:  # fmt: skip
     """Why no sample could be asked for; single samples without a prompt are errors of these samples.
 
     Returns:
@@ -200,7 +203,7 @@ def _prompt_problem(info: PipelineInfo, about: DatasetRecord, dataset: Dataset) 
     """
     if not info.prompts:
         return None, False
-    ask = selection.prompt_of(about, dataset, info.prompts)
+    ask = selection.prompt_of(about, dataset, info.prompts, words)
     problem: str | None = None
     for sample in dataset:
         try:
@@ -234,6 +237,7 @@ def run_key(manifest: RunManifest) -> str:
     for configuration in decides["configurations"]:
         for passing in ("unavailable", "substitute_why", "asked"):  # what is missing today may be there tomorrow
             del configuration[passing]
-        if not configuration["tuned_here"]:  # so that plain runs keep the key that they have
-            del configuration["tuned_here"]
+        for plain in ("tuned_here", "prompt"):  # so that plain runs keep the key that they have
+            if not configuration[plain]:
+                del configuration[plain]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]

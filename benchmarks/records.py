@@ -67,6 +67,7 @@ class Configuration(Record):
         substitute_why: the reason of that, or None.
         oracle: whether its prompts were taken from the target masks.
         tuned_here: how many images of the run its preset was tuned on, by ``--allow-tuned``.
+        prompt: texts that its preset names, where the command line names none; empty = what the dataset says.
         asked: whether the user named it.
         unavailable: why it cannot run here, or None.
     """
@@ -83,6 +84,7 @@ class Configuration(Record):
     substitute_why: str | None = None
     oracle: bool = False
     tuned_here: int = 0
+    prompt: tuple[str, ...] = ()
     asked: bool = True
     unavailable: str | None = None
 

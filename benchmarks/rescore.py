@@ -48,6 +48,7 @@ def rescored_rows(store: RunStore, manifest: RunManifest) -> list[Row]:
     """
     from benchmarks.leaderboard import row
     from benchmarks.metrics import METRICS
+    from benchmarks.records import Configuration
     from benchmarks.scoring import Scoring, rescored
     from benchmarks.selection import classes_of, open_selected
     from pipelines.errors import DatasetError
@@ -55,10 +56,15 @@ def rescored_rows(store: RunStore, manifest: RunManifest) -> list[Row]:
     dataset = open_selected(manifest.dataset)
     if dataset.hash != manifest.dataset.hash:
         raise DatasetError(f"{dataset.name} is not what the run saw.", "Bring back its files, or run again.")
-    scoring = Scoring(list(METRICS.values()), lambda _: "", classes_of(manifest.dataset), manifest.dataset.class_names)
+    about = manifest.dataset
+
+    def scoring(configuration: Configuration) -> Scoring:
+        classes = classes_of(about, configuration.prompt)
+        return Scoring(list(METRICS.values()), lambda _: "", classes, about.class_names)
+
     return [
-        row(manifest, configuration, rescored(store, configuration, dataset, scoring), store.timing(configuration.id))
-        for configuration in manifest.configurations
+        row(manifest, one, rescored(store, one, dataset, scoring(one)), store.timing(one.id))
+        for one in manifest.configurations
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import oracle
 from benchmarks.datasets import Dataset, Sample, Stream, open_dataset
 from benchmarks.records import DatasetRecord
-from pipelines.errors import DatasetError, ImageError, UnknownNameError, UsageError
+from pipelines.errors import DatasetError, ImageError, UsageError
 from pipelines.types import Prompt, PromptKind
 
 SHOWN = 6
@@ -27,22 +27,17 @@ def select(spec: str, split: str | None, limit: int | None, exclude: Iterable[st
     """Open a dataset, leave out what is excluded, then keep `limit` samples: evenly spaced, or the first of a stream.
 
     Raises:
-        UnknownNameError: an excluded id is not in the dataset.
+        UnknownNameError: an excluded id is not in the dataset, whatever its split.
         DatasetError: nothing is left, or the dataset cannot be read.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit cannot be {limit}.", "Give a number of images from 1 up.")
-    dataset = open_dataset(spec, split=split)
+    dataset = open_dataset(spec, split=split, exclude=exclude)
     if isinstance(dataset.samples, Stream):
-        return dataset.select(dataset.samples.without(exclude, limit))
-    left_out = set(exclude)
-    known = {sample.id for sample in dataset}
-    for unknown in sorted(left_out - known):
-        raise UnknownNameError(f"sample of {dataset.name}", unknown, known)
-    kept = [sample for sample in dataset if sample.id not in left_out]
-    if not kept:
+        return dataset.select(dataset.samples.without((), limit))
+    if not len(dataset):
         raise DatasetError(f"No image of {dataset.name} is left.", "Exclude fewer, or choose another split.")
-    return dataset.select(_spread(kept, limit))
+    return dataset.select(_spread(list(dataset), limit))
 
 
 def _spread(samples: list[Sample], limit: int | None) -> list[Sample]:
@@ -93,13 +88,15 @@ def read_exclusions(path: Path | None) -> tuple[str, ...]:
     return tuple(sorted({name for name in ids if name}))
 
 
-def prompt_of(record: DatasetRecord, dataset: Dataset, kinds: frozenset[PromptKind]) -> PromptOf:
-    """The words of the command line win over the sample's prompt, and that over the dataset's class names.
+def prompt_of(record: DatasetRecord, dataset: Dataset, kinds: frozenset[PromptKind],
+              words: tuple[str, ...] = ()) -> PromptOf:  # fmt: skip
+    """The words of the command line win over a preset's, these over the sample's, and those over the class names.
 
     Args:
         record: says where points and boxes come from: the sample, or with ``--prompt-from`` its masks if it has none.
         dataset: of the run.
         kinds: what the pipeline can use; no mask is decoded for a pipeline that reads no places.
+        words: of the preset.
     """
     source = record.prompt_from or dataset.prompt_from
     kept: dict[str, Prompt] = {}
@@ -113,7 +110,7 @@ def prompt_of(record: DatasetRecord, dataset: Dataset, kinds: frozenset[PromptKi
 
     def _asked(sample: Sample) -> Prompt:
         own = sample.prompt
-        asked = Prompt(record.prompt or own.texts or dataset.class_names, own.boxes, own.points)
+        asked = Prompt(record.prompt or words or own.texts or dataset.class_names, own.boxes, own.points)
         if record.prompt_from == "text":
             return Prompt(asked.texts)
         if source == "boxes" and "box" in kinds:
@@ -130,14 +127,19 @@ def is_oracle(prompt: Prompt, sample: Sample) -> bool:
     return bool(set(prompt.boxes) - set(sample.prompt.boxes) or set(prompt.points) - set(sample.prompt.points))
 
 
-def classes_of(record: DatasetRecord) -> ClassesOf:
+def classes_of(record: DatasetRecord, words: tuple[str, ...] = ()) -> ClassesOf:
     """Which class a text stands for: as ``--prompt class=words`` says, else the class of that name, in any case.
 
     A single text for a dataset of a single class stands for that class.
+
+    Args:
+        record: of the dataset.
+        words: of the preset, as for :func:`prompt_of`.
     """
     known = {name.casefold(): name for name in record.class_names}
-    if record.prompt and len(record.prompt) == len(record.class_names) == 1:
-        known[record.prompt[0].casefold()] = record.class_names[0]
+    asked = record.prompt or words
+    if len(asked) == len(record.class_names) == 1:
+        known[asked[0].casefold()] = record.class_names[0]
     for text, name in zip(record.prompt or (), record.prompt_classes or (), strict=False):
         if name is not None:
             known[text.casefold()] = name

@@ -164,6 +164,7 @@ FLAGS = {
     "random_boxes": "a detector with random weights fills max_candidates: real pictures have fewer boxes to decode",
     "random_weights": "random weights: speed and memory are real, quality is not measured",
     TUNED: "its preset was tuned on {value} of these images: the quality is not that of new images",
+    "preset_prompt": "asked for {value}, as its preset says; others for what the dataset says",
     "oracle_prompts": "points and boxes are taken from the target masks: what one would click who knows the answer",
 }
 

@@ -79,7 +79,8 @@ class Job:
             )
         samples = _shuffled(dataset, manifest.protocol.seed)
         kinds = pipeline_class(configuration.pipeline).info.prompts
-        return cls(store, manifest, configuration, samples, prompt_of(manifest.dataset, dataset, kinds))
+        ask = prompt_of(manifest.dataset, dataset, kinds, configuration.prompt)
+        return cls(store, manifest, configuration, samples, ask)
 
     @property
     def folder(self) -> Path:
@@ -98,7 +99,8 @@ class Job:
         """How its outcomes become records."""
         about, room_mb = self.manifest.dataset, self.manifest.protocol.soft_maps_mb
         keep = SoftMaps(self.folder, room_mb).keep
-        return scoring.Scoring(list(METRICS.values()), self.key, classes_of(about), about.class_names, keep)
+        classes = classes_of(about, self.configuration.prompt)
+        return scoring.Scoring(list(METRICS.values()), self.key, classes, about.class_names, keep)
 
 
 def work(job: Job, tell: Tell, orders: Orders) -> None:

@@ -5,8 +5,8 @@ WorkbenchError                 the root: catch this one
 │   ├── UnknownNameError       no such pipeline, preset, metric or parameter
 │   ├── ParameterError         a parameter is unknown or out of its bounds
 │   └── PromptError            a prompt that the pipeline cannot take
-├── DatasetError               the dataset cannot be read as it stands              (exit 2)
-├── LeakError                  images were tuned on that are to judge the result    (exit 2)
+├── DatasetError               the dataset cannot be used as it stands              (exit 2)
+│   └── LeakError              images were tuned on that are to judge the result
 ├── ImageError                 a picture or mask is refused                         (exit 2)
 │   ├── ImageFormatError       not a picture, or of a format that is not read
 │   ├── ImageLimitError        too many pixels or bytes, a side too long
@@ -81,15 +81,15 @@ class PromptError(UsageError):
 
 
 class DatasetError(WorkbenchError):
-    """The dataset cannot be read as it stands; the message names the row."""
+    """The dataset cannot be used as it stands; the message names the row."""
 
     code, exit_code = "dataset", 2
 
 
-class LeakError(WorkbenchError):
+class LeakError(DatasetError):
     """Images were tuned on that are to judge the result; the message names the pairs."""
 
-    code, exit_code = "leak", 2
+    code = "leak"
 
 
 class ImageError(WorkbenchError):

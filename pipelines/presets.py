@@ -47,6 +47,7 @@ class Provenance(BaseModel):
         details: further figures, such as one a background, or that on the images of the search themselves.
         images: file beside this one that lists the images that the values were chosen on.
         images_sha256: of that file.
+        study: key of the search, by which the same search may save it again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,14 +71,22 @@ class Provenance(BaseModel):
     details: dict[str, float | str] = {}
     images: str | None = None
     images_sha256: str | None = None
+    study: str | None = None
 
 
 class Preset(BaseModel):
-    """A named parameter set; fields that it does not name keep their defaults."""
+    """A named parameter set; fields that it does not name keep their defaults.
+
+    Attributes:
+        params: by field name.
+        prompt: texts to look for that go with them, where the wording was chosen too; a user's own texts win.
+        provenance: where they come from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     params: dict[str, Any] = {}
+    prompt: tuple[str, ...] = ()
     provenance: Provenance = Provenance(source="defaults of the fields")
 
 
@@ -97,6 +106,15 @@ def preset(pipeline: type[Pipeline], name: str = "default") -> tuple[Params, Pro
     return make_params(pipeline.Params, chosen.params, where=_where(pipeline, name, path)), chosen.provenance
 
 
+def preset_prompt(pipeline: type[Pipeline], name: str) -> tuple[str, ...]:
+    """The texts that go with a preset; empty where it names none.
+
+    Raises:
+        UnknownNameError: no such preset.
+    """
+    return _chosen(pipeline, name)[0].prompt
+
+
 def tuned_images(pipeline: type[Pipeline], name: str) -> tuple[TunedImage, ...]:
     """The images that a preset was tuned on; empty where its provenance names no list of them.
 
@@ -111,13 +129,14 @@ def tuned_images(pipeline: type[Pipeline], name: str) -> tuple[TunedImage, ...]:
     return read_images(path, said.images, said.images_sha256, f"the preset {pipeline.info.name}@{name}")
 
 
-def check_saving(pipeline: type[Pipeline], name: str, *, replace: bool = False) -> Path:
+def check_saving(pipeline: type[Pipeline], name: str, *, replace: bool = False, study: str | None = None) -> Path:
     """Refuse before a search what `save_preset` would refuse after it.
 
     Args:
         pipeline: whose preset it is to be.
         name: letters, digits, "-", "_" and ".".
         replace: whether one of that name may be replaced.
+        study: key of the search; what it saved before may be replaced in any case.
 
     Returns:
         The YAML file that the preset is to be in.
@@ -130,17 +149,18 @@ def check_saving(pipeline: type[Pipeline], name: str, *, replace: bool = False) 
     _check_name(pipeline, name)
     path = _own_file(pipeline)
     with preset_files.locked(path):
-        _replaced(path, name, replace=replace)
+        _replaced(path, name, study, replace=replace)
     return path
 
 
 def save_preset(pipeline: type[Pipeline], name: str, params: Mapping[str, Any], provenance: Provenance,
-                tuned_on: Sequence[TunedImage] = (), *, replace: bool = False) -> Path:  # fmt: skip
+                tuned_on: Sequence[TunedImage] = (), *, prompt: Sequence[str] = (),
+                replace: bool = False) -> Path:  # fmt: skip
     """Write a preset into the user's folder; several may save at one time, and a kill leaves the old file or the new.
 
     Other presets of the file keep their text and comments; see :func:`.preset_files.with_preset` for what is lost.
     Fields that were searched are written, and those that differ from their defaults. A preset that comes with a
-    pipeline cannot be saved over, so that its name means the same everywhere.
+    pipeline cannot be saved over, so that its name means the same everywhere; one that the same search saved before can.
 
     Args:
         pipeline: whose preset it is.
@@ -148,6 +168,7 @@ def save_preset(pipeline: type[Pipeline], name: str, params: Mapping[str, Any], 
         params: by field name.
         provenance: where they come from; today is its date where it has none.
         tuned_on: images that they were chosen on, listed in a file beside it.
+        prompt: texts that go with them.
         replace: whether one of that name may be replaced.
 
     Returns:
@@ -162,12 +183,13 @@ def save_preset(pipeline: type[Pipeline], name: str, params: Mapping[str, Any], 
     _check_name(pipeline, name)
     path, kept = _own_file(pipeline), _kept(pipeline, params, provenance, name)
     with preset_files.locked(path):
-        old = _replaced(path, name, replace=replace)
+        old = _replaced(path, name, provenance.study, replace=replace)
         listed = write_images(path, name, tuned_on)
         date = provenance.date or datetime.now(UTC).date().isoformat()
         said = provenance.model_copy(update={"date": date, **listed}).model_dump(mode="json", exclude_defaults=True)
         text = preset_files.read_text(path) if path.is_file() else ""
-        changed = preset_files.with_preset(path, text, name, {"params": kept, "provenance": said})
+        asked = {"prompt": list(prompt)} if prompt else {}
+        changed = preset_files.with_preset(path, text, name, {"params": kept, **asked, "provenance": said})
         preset_files.write_whole(path, changed.encode())
         _forget_list(path, old)
     return path
@@ -204,10 +226,11 @@ def _kept(pipeline: type[Pipeline], params: Mapping[str, Any], provenance: Prove
             if field in provenance.searched or getattr(values, field) != getattr(usual, field)}  # fmt: skip
 
 
-def _replaced(path: Path, name: str, *, replace: bool) -> Preset | None:
+def _replaced(path: Path, name: str, study: str | None, *, replace: bool) -> Preset | None:
     """The preset of that name that is there, or None."""
     old = _read(path).get(name) if path.is_file() else None
-    if old and not replace:
+    own = old is not None and study is not None and old.provenance.study == study
+    if old and not (replace or own):
         raise UsageError(f"There is a preset {path.stem}@{name} in {path}.",
                          "Save under another name, or say that it is to be replaced.")  # fmt: skip
     return old

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from benchmarks.datasets.dataset import Dataset, Problem, Stream
 from benchmarks.datasets.paths import near, shown
 from benchmarks.datasets.sample import Sample, Truth
-from pipelines.errors import DatasetError, UsageError
+from pipelines.errors import DatasetError, LeakError, UnknownNameError, UsageError
 
 __all__ = ["DATASETS", "Dataset", "Problem", "Sample", "Stream", "Truth", "open_dataset"]
 
@@ -38,8 +39,9 @@ SUPPORTED = (
 
 
 def open_dataset(
-    spec: str | Path, *, split: str | None = None, limit: int | None = None, strict: bool = True
-) -> Dataset:
+    spec: str | Path, *, split: str | None = None, limit: int | None = None, strict: bool = True,
+    exclude: Iterable[str] = (),
+) -> Dataset:  # fmt: skip
     """Open a dataset without decoding it; what it is is found out, and told by ``Dataset.format``.
 
     ==========================  ======================================================================================
@@ -67,41 +69,56 @@ def open_dataset(
         limit: keep the first so many samples, in the order of their ids, or of the stream.
         strict: raise for the first problem; otherwise list all in ``dataset.problems`` and leave those rows out. A
             stream lists none: going through it raises DatasetError at the row that has one.
+        exclude: ids of samples, or rows of problems, that are left out before splits are checked against each other.
+            Splits that are derived stay as they would be with all samples.
 
     Returns:
         The dataset, samples sorted by id, or in the order of the stream. Pictures and masks are decoded on use.
 
     Raises:
         DatasetError: it cannot be read as it stands; the message names the row and the cure.
-        UsageError: there is no such split, or the limit is not positive.
+        LeakError: splits that it declares share a group or a picture; the message names the pairs.
+        UsageError: there is no such split, nothing to exclude of that name, or the limit is not positive.
     """
     from benchmarks.datasets.splits import check_leaks, choose_split
 
     if limit is not None and limit < 1:
         raise UsageError(f"The limit is {limit}.", "Give a number of samples from 1 up.")
+    left_out = frozenset(exclude)
     dataset = _open(_text(spec), strict)
-    if not dataset.streamed:
-        dataset = replace(dataset, problems=dataset.problems + check_leaks(dataset.samples))
-    if strict and dataset.problems:
-        raise as_error(dataset.name, dataset.problems)
     if isinstance(dataset.samples, Stream):
-        return dataset.select(_stream(dataset.samples, split, limit))
+        return dataset.select(_stream(dataset.samples, split, limit, left_out))
+    _check_known(dataset, left_out)
+    problems = tuple(one for one in dataset.problems if one.row not in left_out)
+    if strict and problems:
+        raise as_error(dataset.name, problems)
+    kept = [sample for sample in dataset if sample.id not in left_out]
+    leaks = check_leaks(kept)
+    if strict and leaks:
+        raise as_error(dataset.name, leaks, LeakError)
+    dataset = replace(dataset, problems=problems + leaks)
     if split is not None:
-        dataset = dataset.select(choose_split(tuple(dataset.samples), split))
-    return dataset if limit is None else dataset.select(tuple(dataset.samples)[:limit])
+        kept = [sample for sample in choose_split(tuple(dataset.samples), split) if sample.id not in left_out]
+    return dataset.select(kept[:limit])
 
 
-def _stream(samples: Stream, split: str | None, limit: int | None) -> Stream:
+def _check_known(dataset: Dataset, names: Collection[str]) -> None:
+    known = {sample.id for sample in dataset} | {problem.row for problem in dataset.problems} if names else set[str]()
+    for unknown in sorted(set(names) - known):
+        raise UnknownNameError(f"sample of {dataset.name}", unknown, known)
+
+
+def _stream(samples: Stream, split: str | None, limit: int | None, left_out: Collection[str]) -> Stream:
     if split is not None:
         raise UsageError("A stream has the split that its name ends in.", f"Write hf-stream:OWNER/NAME:{split}.")
-    return samples.without((), limit)
+    return samples.without(left_out, limit)
 
 
-def as_error(name: str, problems: tuple[Problem, ...]) -> DatasetError:
+def as_error(name: str, problems: tuple[Problem, ...], kind: type[DatasetError] = DatasetError) -> DatasetError:
     """The first problem as an error that says how many more there are."""
     first, more = problems[0], len(problems) - 1
     tail = f" ({more} more problem{'s' * (more > 1)} of this dataset.)" if more else ""
-    return DatasetError(f"{name}: {first}", first.cure + tail)
+    return kind(f"{name}: {first}", first.cure + tail)
 
 
 def _text(spec: str | Path) -> str:

@@ -14,6 +14,9 @@ from pipelines.errors import DatasetError, UnknownNameError, UsageError
 DERIVED: Mapping[str, float] = {"tune": 0.5, "test": 0.5}
 """Splits of a dataset that declares none, with their share of the groups."""
 
+SHOWN = 10
+"""Pairs that are named."""
+
 
 def clusters(samples: Sequence[Sample]) -> list[list[Sample]]:
     """Samples that must stay together: one group, or one and the same picture, however often linked.
@@ -132,25 +135,33 @@ def choose_split(samples: Sequence[Sample], name: str) -> list[Sample]:
 
 
 def check_leaks(samples: Iterable[Sample]) -> tuple[Problem, ...]:
-    """Declared splits that share a group or the same picture, one problem for each pair of splits and kind."""
+    """Declared splits that share groups or pictures, one problem for each pair of splits and kind, naming the pairs."""
     rows = [sample for sample in samples if sample.split is not None]
     if len({sample.split for sample in rows}) < 2:
         return ()
     by_group = _leaks([(s.group, s) for s in rows], "shares the group {key!r} with",
                       "Give them one split, or groups of their own if the pictures are independent.")  # fmt: skip
     by_image = _leaks([(s.image_hash, s) for s in rows], "is the same picture, byte for byte, as",
-                      "Remove one of the two, or give them one split.")  # fmt: skip
+                      "Remove one of the two, leave it out with --exclude, or give them one split.")  # fmt: skip
     return (*by_group, *by_image)
 
 
 def _leaks(keyed: Iterable[tuple[str, Sample]], what: str, cure: str) -> list[Problem]:
     first: dict[str, Sample] = {}
-    found: dict[frozenset[str | None], Problem] = {}
+    found: dict[frozenset[str | None], list[tuple[str, Sample, Sample]]] = defaultdict(list)
     for key, sample in keyed:
         other = first.setdefault(key, sample)
         pair = frozenset((sample.split, other.split))
-        if len(pair) == 2 and pair not in found:
-            link = what.format(key=key)
-            reason = f"it is in split {other.split} and {link} {sample.id} of split {sample.split}."
-            found[pair] = Problem(other.id, reason, cure)
-    return list(found.values())
+        if len(pair) == 2:
+            found[pair].append((key, other, sample))
+    return [_leak(pairs, what, cure) for pairs in found.values()]
+
+
+def _leak(pairs: Sequence[tuple[str, Sample, Sample]], what: str, cure: str) -> Problem:
+    key, other, sample = pairs[0]
+    named = [f"{one.id} and {two.id}" for _, one, two in pairs[1:SHOWN]]
+    more = len(pairs) - SHOWN
+    others = f"; so it is with {', '.join(named)}" if named else ""
+    others += f" and {more} more pair{'s' * (more > 1)}" if more > 0 else ""
+    reason = f"it is in split {other.split} and {what.format(key=key)} {sample.id} of split {sample.split}{others}."
+    return Problem(other.id, reason, cure)

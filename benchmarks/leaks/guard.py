@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -66,12 +66,14 @@ def tuned_images(samples: Iterable[Sample]) -> tuple[TunedImage, ...]:
                  for sample, one in zip(kept, fingerprints(kept), strict=True))  # fmt: skip
 
 
-def check_splits(dataset: Dataset, split: str | None) -> None:
+def check_splits(dataset: Dataset, split: str | None, *, left_out: Collection[str] = (), near: bool = True) -> None:
     """Make sure that what is tuned on shares no group and no picture with the rest of a dataset.
 
     Args:
         dataset: all of it.
         split: that is tuned on: a declared one, or one that is derived; None = all, which leaves no rest.
+        left_out: ids of samples that nobody tunes or judges on.
+        near: whether pictures that look alike are the same one, and not those of the same bytes alone.
 
     Raises:
         LeakError: it does; the pairs are named.
@@ -79,15 +81,19 @@ def check_splits(dataset: Dataset, split: str | None) -> None:
     """
     if split is None:
         return
-    tuned = choose_split(tuple(dataset.samples), split)
-    ids = {sample.id for sample in tuned}
+    gone = set(left_out)
+    chosen = choose_split(tuple(dataset.samples), split)
+    ids = {sample.id for sample in chosen} | gone
+    tuned = [sample for sample in chosen if sample.id not in gone]
     rest = [sample for sample in dataset if sample.id not in ids]
-    found = [*_shared_groups(tuned, rest), *_shared_pictures(tuned, rest)]
+    found = [*_shared_groups(tuned, rest), *_shared_pictures(tuned, rest, near)]
     if found:
+        alike = " If those that look alike are no copies, give --copies exact." if near else ""
         raise LeakError(
             f"{dataset.name}: {len({one.judged for one in found})} images outside of split {split!r} are not "
             f"independent of it: {_listed(found)}.",
-            "Put both of a pair into one split, take one of them out with --exclude, or correct the column 'group'.",
+            "Put both of a pair into one split, take one of them out with --exclude, or correct the column 'group'."
+            + alike,
         )
 
 
@@ -99,8 +105,13 @@ def _shared_groups(tuned: Sequence[Sample], rest: Sequence[Sample]) -> list[Over
             for sample in rest if sample.group in first]  # fmt: skip
 
 
-def _shared_pictures(tuned: Sequence[Sample], rest: Sequence[Sample]) -> list[Overlap]:
-    pairs = near_duplicates(list(fingerprints(tuned)), list(fingerprints(rest))) if rest else []
+def _shared_pictures(tuned: Sequence[Sample], rest: Sequence[Sample], near: bool) -> list[Overlap]:
+    if not rest:
+        return []
+    if not near:
+        known = {sample.image_hash: sample.id for sample in reversed(tuned)}
+        return [Overlap(known[one.image_hash], one.id, "same bytes") for one in rest if one.image_hash in known]
+    pairs = near_duplicates(list(fingerprints(tuned)), list(fingerprints(rest)))
     return [Overlap(tuned[pair.first].id, rest[pair.second].id, pair.reason) for pair in pairs]
 
 
@@ -147,11 +158,12 @@ def refused(preset: str, overlap: Sequence[Overlap], dataset: Dataset) -> LeakEr
     )
 
 
-def merged_groups(dataset: Dataset) -> dict[str, str]:
-    """Groups in which near-duplicates are never apart, so that no two folds share a picture.
+def merged_groups(dataset: Dataset, *, near: bool = True) -> dict[str, str]:
+    """Groups in which copies are never apart, so that no two folds share a picture.
 
     Args:
         dataset: whose samples are to be dealt out.
+        near: whether pictures that look alike are copies, and not those of the same bytes alone.
 
     Returns:
         Id of a sample → its group; groups that hold copies of one picture have one name, that of one of them.
@@ -163,11 +175,22 @@ def merged_groups(dataset: Dataset) -> dict[str, str]:
             name = joined[name]
         return name
 
-    for pair in within(list(fingerprints(samples))):
-        first, second = (root(samples[place].group) for place in (pair.first, pair.second))
+    for one, two in _linked(samples, near):
+        first, second = root(one.group), root(two.group)
         if first != second:
             joined[second] = first
     return {sample.id: root(sample.group) for sample in samples}
+
+
+def _linked(samples: Sequence[Sample], near: bool) -> Iterator[tuple[Sample, Sample]]:
+    """Pairs of copies, enough to link all of them."""
+    if near:
+        yield from ((samples[pair.first], samples[pair.second]) for pair in within(list(fingerprints(samples))))
+        return
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        if (other := first.setdefault(sample.image_hash, sample)) is not sample:
+            yield other, sample
 
 
 def merge_notes(dataset: Dataset, merged: Mapping[str, str]) -> tuple[str, ...]:
@@ -175,5 +198,5 @@ def merge_notes(dataset: Dataset, merged: Mapping[str, str]) -> tuple[str, ...]:
     joined: dict[str, dict[str, None]] = {}
     for sample in dataset:
         joined.setdefault(merged[sample.id], {})[sample.group] = None
-    return tuple(f"The groups {', '.join(names)} hold near-duplicates and stay together."
+    return tuple(f"The groups {', '.join(names)} hold copies of a picture and stay together."
                  for names in joined.values() if len(names) > 1)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +15,19 @@ if TYPE_CHECKING:
 
     from benchmarks.datasets import Dataset
     from benchmarks.tune.outcome import Outcome
+    from benchmarks.tune.planning import Plan
     from benchmarks.tune.task import Task
     from pipelines.errors import WorkbenchError
 
 app = application()
+
+
+class Copies(StrEnum):
+    """What counts as a copy of a picture."""
+
+    near = "near"
+    exact = "exact"
+
 
 Split = Annotated[str | None, typer.Option(help="Split to tune on. Default: tune or train.", show_default=False)]
 Span = Annotated[
@@ -69,6 +79,9 @@ def tune(
     evidence_mb: Annotated[
         float, typer.Option(min=0, help="Room for what networks saw, from one search to the next.")
     ] = 2000,
+    copies: Annotated[
+        Copies, typer.Option(help="What may not be on both sides: pictures that look the same too, or the same bytes.")
+    ] = Copies.near,
     allow_tuned: Annotated[
         bool, typer.Option("--allow-tuned", help="Begin with a preset tuned on these images.")
     ] = False,
@@ -91,15 +104,16 @@ def tune(
     names = tuple(name.strip() for name in fields.split(",") if name.strip()) if fields is not None else None
     request = Request(pipeline, dataset, split, exclude, limit, tuple(prompt or ()), _words(wording, wordings),
                       objective, names, span, trials, folds, seed, device, weights, max_latency_ms, allow_tuned,
-                      out / "evidence" if evidence_mb else None, evidence_mb)  # fmt: skip
-    task, samples, notes = plan_task(request)
+                      out / "evidence" if evidence_mb else None, evidence_mb, copies is Copies.near)  # fmt: skip
+    planned = plan_task(request)
+    task, samples, notes = planned.task, planned.dataset, planned.notes
     screen = console(quiet=quiet, to_stderr=True)
     for note in (*samples.notes, *notes):
         screen.print(note, markup=False, soft_wrap=True)
     if save is not None:
         check_name(task, save, replace=replace)
     folder = out / f"tune-{task.key()}"
-    outcome = _search(task, folder, storage, jobs, timeout, quiet=quiet)
+    outcome = _search(planned, folder, storage, jobs, timeout, quiet=quiet)
     return _tell(outcome, samples, folder, save, replace=replace, wandb=wandb, quiet=quiet, as_json=as_json)
 
 
@@ -108,7 +122,7 @@ def check_name(task: Task, name: str, *, replace: bool) -> None:
     from pipelines.presets import check_saving
     from pipelines.registry import pipeline_class
 
-    check_saving(pipeline_class(task.configuration.pipeline), name, replace=replace)
+    check_saving(pipeline_class(task.configuration.pipeline), name, replace=replace, study=task.key())
 
 
 def _words(given: list[str] | None, path: Path | None) -> tuple[str, ...]:
@@ -128,7 +142,7 @@ def _words(given: list[str] | None, path: Path | None) -> tuple[str, ...]:
     return words
 
 
-def _search(task: Task, folder: Path, storage: str | None, jobs: int, timeout: float, *, quiet: bool) -> Outcome:
+def _search(planned: Plan, folder: Path, storage: str | None, jobs: int, timeout: float, *, quiet: bool) -> Outcome:
     from time import monotonic
 
     from benchmarks.tune.crew import Crew, jobs_for
@@ -139,8 +153,8 @@ def _search(task: Task, folder: Path, storage: str | None, jobs: int, timeout: f
     folder.mkdir(parents=True, exist_ok=True)
     screen = console(quiet=quiet, to_stderr=True)
     kept = open_storage(storage, folder)
-    with reached(storage), Crew(task, jobs or jobs_for(task)) as crew:
-        finder = Search(task, crew, kept, monotonic() + timeout, lambda line: screen.print(line, markup=False))
+    with reached(storage), Crew(planned.task, jobs or jobs_for(planned.task), planned.ready) as crew:
+        finder = Search(planned.task, crew, kept, monotonic() + timeout, lambda line: screen.print(line, markup=False))
         return search(finder)
 
 
@@ -164,8 +178,7 @@ def _tell(outcome: Outcome, samples: Dataset, folder: Path, save: str | None, *,
     screen = console(quiet=quiet, to_stderr=as_json)
     document.show(outcome, screen)
     if said["preset"]:
-        name = f"{outcome.task.configuration.pipeline}@{save}"
-        screen.print(f"saved as {name} in {said['preset']}", markup=False, soft_wrap=True)
+        screen.print(f"saved as {said['saved_as']} in {said['preset']}", markup=False, soft_wrap=True)
     screen.print(f"report in {page}", markup=False, soft_wrap=True)
     failure = _track(outcome, said, folder, quiet=quiet) if wandb else None
     if as_json:

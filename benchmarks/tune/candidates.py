@@ -46,6 +46,7 @@ class Candidate:
         decide_s: seconds of all that came after.
         latency_ms: of one image, where that was asked for.
         aim: what the trial was for.
+        begun: where it is the first, the objective over all images at the very thresholds that the search began with.
         variant: of its study.
         fold: that its study did not see.
         number: within its study.
@@ -62,6 +63,7 @@ class Candidate:
     decide_s: float
     latency_ms: float | None = None
     aim: Aim = "drawn"
+    begun: float | None = None
     variant: int = 0
     fold: int = 0
     number: int = 0

@@ -88,12 +88,14 @@ class Judge:
         fold_of: fold of each group, ``(groups,)``.
         start: terms by group of what the search began with, ``(groups, 2)``.
         seed: of the bootstrap.
+        may_stay: whether what the search began with may be kept; not where it is too slow.
     """
 
     metric: Metric
     fold_of: np.ndarray[tuple[int], np.dtype[np.int64]]
     start: Floats
     seed: int
+    may_stay: bool = True
 
     @property
     def sign(self) -> int:
@@ -106,7 +108,7 @@ class Judge:
         return None if np.isnan(value) else value
 
     def pick(self, candidates: Sequence[Candidate], place: int, seen: Floats) -> Candidate | None:
-        """The best on the groups that are seen, if it is ahead of the start by more than chance; else None.
+        """The best on the groups that are seen; None where a start that may stay is as good but for chance.
 
         Args:
             candidates: to choose from.
@@ -119,7 +121,8 @@ class Judge:
             return None
         top = max(value for value, _ in ranked)
         best = min((one for value, one in ranked if value == top), key=lambda one: one.order)
-        return best if self.is_ahead(best.sums(place)[seen], self.start[seen], len(ranked)) else None
+        is_ahead = self.is_ahead(best.sums(place)[seen], self.start[seen], len(ranked))
+        return best if is_ahead or not self.may_stay else None
 
     def is_ahead(self, terms: Floats, other: Floats, tried: int) -> bool:
         """Whether the best of some that were tried is better than another by more than chance would have it."""
@@ -135,12 +138,13 @@ class Judge:
         everything = np.ones(len(self.start), bool)
         chosen = self.pick(candidates, WHOLE, everything)
         value = self.figure(self.start if chosen is None else chosen.sums(WHOLE))
-        if folds < 2:
+        picks = [self.pick([one for one in candidates if one.fold == fold], TRAIN, self.fold_of != fold)
+                 for fold in range(folds)]  # fmt: skip
+        if folds < 2 or not (self.may_stay or all(picks)):  # a part whose search found nothing has no figure
             return Judged(chosen, value, self.figure(self.start), None, None, ())
         held, results = np.zeros_like(self.start), []
-        for fold in range(folds):
+        for fold, best in enumerate(picks):
             unseen = self.fold_of == fold
-            best = self.pick([one for one in candidates if one.fold == fold], TRAIN, ~unseen)
             terms = self.start if best is None else best.sums(TRAIN)
             held[unseen] = terms[unseen]
             results.append(FoldResult(fold, best, self.figure(terms[~unseen]), self.figure(terms[unseen]),

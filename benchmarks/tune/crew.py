@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks.tune.slice import Slice, split
 from benchmarks.tune.surface import Floats, Place, Surface
 from benchmarks.tune.task import Setting, Task
+from pipelines.base import Pipeline
 from pipelines.errors import ContractError, ResourceError, WorkbenchError
 
 LAST_WORD_S = 5
@@ -29,14 +30,17 @@ class Crew:
     Args:
         task: what is searched.
         jobs: processes; 1 = this one alone.
+        ready: the pipeline, where this process has loaded it; closed with the crew, or at once if others work.
     """
 
-    def __init__(self, task: Task, jobs: int) -> None:
+    def __init__(self, task: Task, jobs: int, ready: Pipeline | None = None) -> None:
         parts = list(split(sorted(task.fold), jobs))
         self.members: list[Member] = []
+        if ready is not None and len(parts) > 1:
+            ready.close()
         try:
             for part in parts:
-                self.members.append(Local(task, part) if len(parts) == 1 else Remote(task, part, len(parts)))
+                self.members.append(Local(task, part, ready) if len(parts) == 1 else Remote(task, part, len(parts)))
             self.ids = [name for member in self.members for name in member.answer()]
         except BaseException:
             self.close()
@@ -88,10 +92,11 @@ class Local:
     Args:
         task: what is searched.
         ids: of its images.
+        ready: the pipeline, where it is loaded already.
     """
 
-    def __init__(self, task: Task, ids: Sequence[str]) -> None:
-        self.slice = Slice(task, ids)
+    def __init__(self, task: Task, ids: Sequence[str], ready: Pipeline | None = None) -> None:
+        self.slice = Slice(task, ids, ready)
         self.said: Any = self.slice.ids()
 
     def ask(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> None:

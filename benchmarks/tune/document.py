@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,25 @@ SCHEMA_VERSION = 1
 MOST_COLUMNS, MOST_ROWS = 6, 12
 
 
-def document(outcome: Outcome, preset: Path | None, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Saved:
+    """Where a search was saved.
+
+    Attributes:
+        name: of the preset.
+        path: of the file of presets that it is in.
+    """
+
+    name: str
+    path: Path
+
+
+def document(outcome: Outcome, preset: Saved | None, folder: Path) -> dict[str, Any]:
     """One JSON document; what is not defined is None.
 
     Args:
         outcome: of the search.
-        preset: file that it was saved in, or None.
+        preset: that it was saved as, or None.
         folder: of the study.
     """
     task, judged = outcome.task, outcome.judged
@@ -59,10 +73,12 @@ def document(outcome: Outcome, preset: Path | None, folder: Path) -> dict[str, A
         "pareto": [{"params": {name: one.params_whole[name] for name in task.space.names}, task.objective: one.whole,
                     "latency_ms": one.latency_ms} for one in outcome.pareto],
         "importance": dict(outcome.importance),
-        "pass_s": round(outcome.pass_s, 4),
+        "pass_s": None if outcome.pass_s is None else round(outcome.pass_s, 4),
         "decision_s": outcome.decision_s,
         "seed": task.seed,
-        "preset": str(preset) if preset else None,
+        "copies": "near" if task.near else "exact",
+        "preset": str(preset.path) if preset else None,
+        "saved_as": f"{task.configuration.pipeline}@{preset.name}" if preset else None,
         "study": str(folder),
     }  # fmt: skip
 
@@ -106,7 +122,7 @@ def _answer(outcome: Outcome) -> Iterator[str]:
         yield f"cross-validated {name}: {judged.cv_value:.4f}{said}{few}"
     yield f"on the images of the search: {_number(judged.value)}, where it began: {_number(judged.start)}"
     if outcome.words:
-        yield f"asked for: {', '.join(outcome.words)} (give the same with --prompt when you use it)"
+        yield f"asked for: {', '.join(outcome.words)} (a saved preset asks for the same)"
     if judged.chosen is None:
         yield "Nothing is ahead of where it began by more than the best of so many is by chance: this is kept."
 
@@ -166,8 +182,10 @@ def _further(outcome: Outcome) -> Iterator[str]:
         yield f"{curve.field}: {curve.best:g} is chosen; from {low:g} to {high:g} the figure stays within 0.01"
         if curve.of_folds:
             yield f"  best without one fold each: {min(curve.of_folds):g} to {max(curve.of_folds):g}"
+    if outcome.pass_s is not None:
+        yield f"a pass over all images takes {outcome.pass_s:.2f} s"
     if outcome.decision_s is not None:
-        yield f"a pass over all images takes {outcome.pass_s:.2f} s, a trial that needs none {outcome.decision_s:.3f} s"
+        yield f"a trial that needs no pass takes {outcome.decision_s:.3f} s"
     if outcome.judged.chosen is None:  # choosing nothing takes no images
         return
     needed = enough(outcome.learning, outcome.task.sign)

@@ -19,6 +19,7 @@ from benchmarks.tune.search import Search
 from benchmarks.tune.surface import Floats
 from benchmarks.tune.task import Setting, Task
 from benchmarks.tune.trial import by_group, raised
+from pipelines.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class VariantResult:
         label: of the variant.
         value: the objective of its best candidate over all images.
         ci: 95 % interval of that, or None.
-        start: the objective at the thresholds that the search began with, or None where that was not tried.
+        start: the objective with nothing tuned, or None where that was not tried.
         params: of the best candidate.
     """
 
@@ -76,7 +77,8 @@ class Outcome:
         variants: checkpoints or wordings, the best first; one where nothing was varied.
         pareto: candidates of which no other is better and faster, the best first; empty where time is no objective.
         importance: field → its part in how much the objective varies; empty where that cannot be told.
-        pass_s: seconds of a pass over all images with nothing known, decisions and scores included.
+        pass_s: seconds of a pass over all images with nothing known, decisions and scores included; None where evidence
+            was stored before, so that none was made.
         decision_s: median seconds of trials whose evidence was there.
     """
 
@@ -90,7 +92,7 @@ class Outcome:
     variants: tuple[VariantResult, ...]
     pareto: tuple[Candidate, ...]
     importance: Mapping[str, float]
-    pass_s: float
+    pass_s: float | None
     decision_s: float | None
 
 
@@ -106,8 +108,10 @@ def search(finder: Search) -> Outcome:
     terms = by_group(task, crew.ids, crew.at([(0, 0)]))[0]
     finder.run()
     candidates = finder.candidates()
-    judge = Judge(task.metric, task.fold_of_groups, terms, task.seed)
+    judge = Judge(task.metric, task.fold_of_groups, terms, task.seed, start_may_stay(task, candidates))
     judged = judge.judge(eligible(task, candidates), task.folds)
+    if judged.chosen is None and not judge.may_stay:
+        raise _too_slow(task, candidates)
     params = dict(judged.chosen.params_whole if judged.chosen else start.params.model_dump(mode="json"))
     words = judged.chosen.words if judged.chosen else start.words
     known = [one.decide_s for one in candidates if not one.infer_s and one.decide_s]
@@ -122,7 +126,7 @@ def search(finder: Search) -> Outcome:
         variants=tuple(_variants(task, judge, candidates)),
         pareto=tuple(pareto(candidates, task.sign)),
         importance=importance(task, candidates),
-        pass_s=first.infer_s + first.decide_s,
+        pass_s=first.infer_s + first.decide_s if first.looks == len(crew.ids) else None,
         decision_s=float(np.median(known)) if known else None,
     )
 
@@ -140,6 +144,26 @@ def eligible(task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:
             if (one.latency_ms or 0.0) <= slow and not (exact and one.aim == "drawn")]  # fmt: skip
 
 
+def start_may_stay(task: Task, candidates: Sequence[Candidate]) -> bool:
+    """Whether what the search began with is fast enough, as the median of its trials tells.
+
+    Args:
+        task: what was searched.
+        candidates: of all studies.
+    """
+    took = [one.latency_ms for one in candidates if one.aim == "start" and one.variant == 0 and one.latency_ms]
+    return task.most_ms is None or not took or float(np.median(took)) <= task.most_ms
+
+
+def _too_slow(task: Task, candidates: Sequence[Candidate]) -> UsageError:
+    fastest = min((one.latency_ms for one in candidates if one.latency_ms is not None), default=float("inf"))
+    return UsageError(
+        f"Nothing that was tried takes {task.most_ms:g} ms at most: the fastest of {len(candidates)} takes "
+        f"{fastest:.4g} ms.",
+        "Allow more with --max-latency-ms, or search more fields; trials that are done are not repeated.",
+    )
+
+
 def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str, ...]) -> tuple[Curve, ...]:
     """The objective along each swept threshold through what was chosen."""
     setting = Setting(type(task.setting(task.variants[0], {}).params).model_validate(params), words)
@@ -152,7 +176,8 @@ def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str,
     folds = [surface.values(task.metric, (fold,)) for fold in range(task.folds)] if task.folds > 1 else []
     grids = [(task.rank, 0), (task.cut, 1)]
     places = [0 if grid is None else grid.nearest(float(params[grid.field])) for grid, _ in grids]
-    return tuple(_curve(grid, axis, whole, folds, places, task.sign) for grid, axis in grids if grid is not None)
+    return tuple(_curve(grid, axis, whole, folds, places, task.sign)
+                 for grid, axis in grids if grid is not None and grid.field in task.swept)  # fmt: skip
 
 
 def _curve(grid: Grid, axis: int, whole: Floats, folds: Sequence[Floats], places: Sequence[int], sign: int) -> Curve:
@@ -183,7 +208,7 @@ def _variants(task: Task, judge: Judge, candidates: Sequence[Candidate]) -> list
             continue
         best = max(own, key=lambda one: (judge.sign * float(one.whole or 0.0), [-n for n in one.order]))
         first = [one for one in own if one.aim == "start"]
-        begun = None if task.swept or not first else first[0].whole
+        begun = first[0].begun if first else None
         found.append(VariantResult(variant.label, best.whole, _interval(judge, best).ends, begun, best.params_whole))
     return sorted(found, key=lambda one: -judge.sign * (one.value if one.value is not None else -np.inf * judge.sign))
 

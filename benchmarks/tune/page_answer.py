@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from benchmarks.report import figures
 from benchmarks.report.markup import Markup, element, fragment
@@ -65,8 +64,9 @@ def _tiles(told: Told) -> Markup:
     """The figures that matter; times alone where no other means anything."""
     n, took = told.said["dataset"]["n"], told.said["decision_s"]
     tiles = [] if told.random else list(_figures(told))
-    tiles.append(("Time of a trial", seconds(told.said["pass_s"] if took is None else took),
-                  f"a pass over all {n} images: {seconds(told.said['pass_s'])}"))  # fmt: skip
+    whole = told.said["pass_s"]
+    more = f"a pass over all {n} images: {seconds(whole)}" if whole is not None else "all evidence was stored before"
+    tiles.append(("Time of a trial", seconds(whole if took is None else took), more))
     drawn = [element("div", element("dt", name), element("dd", value, class_="value"), element("dd", more))
              for name, value, more in tiles]  # fmt: skip
     return element("dl", drawn, class_="tiles")
@@ -158,9 +158,8 @@ def _next(told: Told) -> Iterator[tuple[str, str | None]]:
 
 def _use(told: Told) -> Iterator[tuple[str, str]]:
     """How what was found is used, saved or not."""
-    if told.said["preset"] is not None:
-        name = f"{told.said['pipeline']}@{Path(told.said['preset']).stem}"
-        yield "It is saved. Use it on images that it was not tuned on:", _run(told, name)
+    if told.said["saved_as"] is not None:
+        yield "It is saved. Use it on images that it was not tuned on:", _run(told, told.said["saved_as"], saved=True)
         return
     yield "To keep it, type the same command once more and give it a name; trials that are done are not repeated:", (
         f"python -m benchmarks.tune {shlex.quote(told.label)} ... --save NAME")  # fmt: skip
@@ -169,13 +168,14 @@ def _use(told: Told) -> Iterator[tuple[str, str]]:
         yield "Or try it at once, on images that it was not tuned on:", _run(told, f"{told.label}:{fields}")
 
 
-def _run(told: Told, entry: str) -> str:
+def _run(told: Told, entry: str, *, saved: bool = False) -> str:
     """The command that runs it elsewhere, asked for the same."""
     about = told.task.manifest.dataset
     classes = about.prompt_classes or (None,) * len(about.prompt or ())
     asked = [f"{name}={words}" if name is not None else words
              for words, name in zip(about.prompt or (), classes, strict=True)]  # fmt: skip
-    prompts = "".join(f" --prompt {shlex.quote(one)}" for one in told.best["words"] or asked)
+    chosen = [] if saved else told.best["words"]  # a preset asks for them itself
+    prompts = "".join(f" --prompt {shlex.quote(one)}" for one in chosen or asked)
     return f"python -m benchmarks.run --dataset YOUR_IMAGES --pipelines {shlex.quote(entry)}{prompts}"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.report import figures
 from benchmarks.report.markup import Child, Markup, element, fragment
 from benchmarks.report.page_table import table
@@ -70,7 +68,7 @@ def _settings(told: Told) -> Markup:
         ["Pass over all images", seconds(said["pass_s"])],
         ["Trial that needs no pass", seconds(said["decision_s"])],
         ["Machine", str(scrubbed(where or environment.get("cpu") or figures.NOTHING))],
-        ["Preset", Path(said["preset"]).name if said["preset"] else "not saved"],
+        ["Preset", said["saved_as"] or "not saved"],
         ["Study", told.study],
     ]  # fmt: skip
     known = [row for row in rows if row[1] != figures.NOTHING]

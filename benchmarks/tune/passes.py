@@ -26,8 +26,8 @@ HELD_MB = 1000
 TIMED, ROUNDS = 6, 3
 """Pictures whose latency is measured, and how often each."""
 
-Found = dict[str, Evidence | None]
-"""By the id of the image; None where the pipeline failed."""
+Held = Compact | Evidence | None
+"""Of a network in 16 bits, as it is stored; of other pipelines as it is; None where the pipeline failed."""
 
 
 class Passes:
@@ -37,17 +37,22 @@ class Passes:
         task: what is searched.
         samples: the images.
         ask: the prompt of a sample.
+        ready: the pipeline, where it is loaded already; closed with the rest.
     """
 
-    def __init__(self, task: Task, samples: Sequence[Sample], ask: PromptOf) -> None:
+    def __init__(self, task: Task, samples: Sequence[Sample], ask: PromptOf, ready: Pipeline | None = None) -> None:
         self.task, self.samples, self.ask = task, samples, ask
         self.store = EvidenceStore(task.evidence, task.evidence_mb) if task.evidence else None
         self.pipeline: Pipeline | None = None
         self.origin: Origin | None = None
-        self.held: OrderedDict[Any, Found] = OrderedDict()
+        self.held: OrderedDict[Any, dict[str, Held]] = OrderedDict()
+        self.held_bytes = 0
         self.images: dict[str, Image] = {}
         self.image_bytes = 0
         self.infer_ms: dict[Any, float] = {}
+        self.looks, self.infer_s = 0, 0.0
+        if ready is not None:
+            self._take(ready)
 
     def loaded(self, params: Params) -> Pipeline:
         """The pipeline, loaded anew where a field that a load reads differs."""
@@ -59,32 +64,41 @@ class Passes:
                 return self.pipeline
             self.pipeline.close()
         configuration = self.task.configuration.model_copy(update={"params": params.model_dump(mode="json")})
-        self.pipeline, _ = loading.load(configuration)
-        self.pipeline.cache.max_bytes = int(HELD_MB * 1e6)
-        self.origin = Origin.of(self.pipeline)
-        return self.pipeline
+        return self._take(loading.load(configuration)[0])
+
+    def _take(self, pipeline: Pipeline) -> Pipeline:
+        self.pipeline, self.origin = pipeline, Origin.of(pipeline)
+        pipeline.cache.max_bytes = int(HELD_MB * 1e6)
+        return pipeline
 
     def first(self, setting: Setting) -> tuple[Pipeline, Evidence | None]:
         """The pipeline, and the evidence of the first image on which it does not fail; None where it fails on all."""
-        for sample in self.samples:
-            pipeline, found, _ = self.evidence(setting, [sample])
-            if found[sample.id] is not None:
-                break
-        return pipeline, found[sample.id]
+        found = next((one for one in (self.evidence(setting, sample) for sample in self.samples) if one), None)
+        return self.loaded(setting.params), found
 
-    def evidence(self, setting: Setting, samples: Sequence[Sample]) -> tuple[Pipeline, Found, bool]:
-        """The pipeline, the evidence of these images at least, and whether it had to look at any."""
-        pipeline, key = self.loaded(setting.params), setting.infer_key
-        held = self.held.setdefault(key, {})
-        self.held.move_to_end(key)
-        new = False
-        for sample in samples:
-            if sample.id not in held:
-                held[sample.id], looked = self._evidence(pipeline, sample, setting)
-                new = new or looked
-        while len(self.held) > 1 and sum(map(_size, self.held.values())) > HELD_MB * 1e6:
-            self.held.popitem(last=False)
-        return pipeline, held, new
+    def evidence(self, setting: Setting, sample: Sample) -> Evidence | None:
+        """The evidence of an image, or None where the pipeline fails on it; `looks` and `infer_s` tell what it cost."""
+        pipeline, held = self.loaded(setting.params), self.held.setdefault(setting.infer_key, {})
+        self.held.move_to_end(setting.infer_key)
+        if sample.id not in held:
+            found = self._evidence(pipeline, sample, setting)
+            self._hold(held, sample.id, found)
+            return _whole(found)
+        return _whole(held[sample.id])
+
+    def _hold(self, held: dict[str, Held], name: str, found: Held) -> None:
+        """Keep evidence while there is room, if need be in place of that of other settings.
+
+        What is there of the same setting stays: images are gone through in one order again and again, so that
+        whatever took the place of another would be dropped before it is asked for.
+        """
+        size = _size(found)
+        while self.held_bytes + size > HELD_MB * 1e6 and len(self.held) > 1:
+            _, dropped = self.held.popitem(last=False)
+            self.held_bytes -= sum(map(_size, dropped.values()))
+        if self.held_bytes + size <= HELD_MB * 1e6:
+            held[name] = found
+            self.held_bytes += size
 
     def latency_ms(self, setting: Setting) -> float:
         """Milliseconds of one image from decoded pixels to masks, of a few images, with nothing remembered.
@@ -93,7 +107,7 @@ class Passes:
         says what a pipeline takes.
         """
         pipeline, chosen = self.loaded(setting.params), self.samples[: TIMED * 8 : 8] or self.samples[:1]
-        _, found, _ = self.evidence(setting, chosen)
+        found = {sample.id: self.evidence(setting, sample) for sample in chosen}
         chosen = [sample for sample in chosen if found[sample.id] is not None]
         if not chosen:
             return float("inf")
@@ -111,22 +125,23 @@ class Passes:
         if self.pipeline is not None:
             self.pipeline.close()
 
-    def _evidence(self, pipeline: Pipeline, sample: Sample, setting: Setting) -> tuple[Evidence | None, bool]:
-        """Stored or new evidence, the same bit for bit, and whether it is new; only what a network made is stored."""
-        if self.store is None or self.origin is None or not pipeline.loaded:
-            return self._look(pipeline, sample, setting), True
+    def _evidence(self, pipeline: Pipeline, sample: Sample, setting: Setting) -> Held:
+        """Stored or new evidence, the same bit for bit; only what a network made is compact, and stored."""
+        assert self.origin is not None
+        if not pipeline.loaded:
+            return self._look(pipeline, sample, setting)
         key = evidence_key(self.origin, setting.params, sample.image_hash, self._prompt(sample, setting))
-        stored = self.store.get(key)
+        stored = self.store.get_compact(key) if self.store else None
         if stored is not None:
-            return stored, False
+            return stored
         found = self._look(pipeline, sample, setting)
         held = None if found is None else _compacted(found)
-        if held is None:
-            return None, True
-        self.store.put(key, held)
-        return expand(held), True
+        if held is not None and self.store is not None:
+            self.store.put(key, held)
+        return held
 
     def _look(self, pipeline: Pipeline, sample: Sample, setting: Setting) -> Evidence | None:
+        start = perf_counter()
         image, prompt = self._image(sample), self._prompt(sample, setting)
         try:
             return pipeline.infer([image], [prompt], setting.params)[0].to_host()
@@ -134,6 +149,9 @@ class Passes:
             raise
         except Exception:  # a pipeline's own: it counts as a failed image, as in a run
             return None
+        finally:
+            self.looks += 1
+            self.infer_s += perf_counter() - start
 
     def _prompt(self, sample: Sample, setting: Setting) -> Prompt:
         asked = self.ask(sample)
@@ -167,8 +185,14 @@ def _ms(call: Any, *given: Any) -> float:
     return min(took) * 1e3
 
 
-def _size(found: Found) -> int:
-    return sum(array.nbytes for evidence in found.values() if evidence for array in _arrays(evidence))
+def _whole(held: Held) -> Evidence | None:
+    return expand(held) if isinstance(held, Compact) else held
+
+
+def _size(held: Held) -> int:
+    if held is None:
+        return 0
+    return held.nbytes if isinstance(held, Compact) else sum(array.nbytes for array in _arrays(held))
 
 
 def _arrays(evidence: Evidence) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -10,22 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import loading, plan, selection
-from benchmarks.datasets import Dataset
-from benchmarks.evidence import Origin
+from benchmarks import plan
+from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.leaks import check_splits, merge_notes, merged_groups
 from benchmarks.metrics import METRICS
 from benchmarks.metrics.overlap import OVERLAP
 from benchmarks.records import Protocol, RunManifest
-from benchmarks.sweeps import Grid, grid_of
 from benchmarks.tune.folds import folds_of
+from benchmarks.tune.look import Look, first_look, swept
+from benchmarks.tune.passes import HELD_MB
 from benchmarks.tune.space import Space, space_of
 from benchmarks.tune.task import Task, Variant
 from pipelines.base import Pipeline
-from pipelines.errors import ContractError, DatasetError, ImageError, UnavailableError, UnknownNameError, UsageError
+from pipelines.errors import DatasetError, UnavailableError, UnknownNameError, UsageError
 from pipelines.params import Params, knobs, make_params
 from pipelines.registry import pipeline_class
-from pipelines.types import Evidence
 
 FLOOR = 0.1
 """Candidates from this score on get a mask while thresholds are searched; what is weaker is rarely worth its time."""
@@ -61,13 +61,28 @@ class Request:
     allow_tuned: bool = False
     evidence: Path | None = None
     evidence_mb: float = 2000.0
+    near: bool = True
 
 
-def plan_task(request: Request) -> tuple[Task, Dataset, list[str]]:
+@dataclass(frozen=True)
+class Plan:
+    """What a search begins with.
+
+    Attributes:
+        task: what is searched.
+        dataset: on which.
+        notes: what a reader should know, in sentences.
+        ready: the pipeline, loaded; to be closed by whoever takes it.
+    """
+
+    task: Task
+    dataset: Dataset
+    notes: tuple[str, ...]
+    ready: Pipeline
+
+
+def plan_task(request: Request) -> Plan:
     """Look everything up and fix it.
-
-    Returns:
-        The task, the dataset, and what a reader should know, in sentences.
 
     Raises:
         UsageError: a name, a value or an option is wrong.
@@ -94,11 +109,23 @@ def plan_task(request: Request) -> tuple[Task, Dataset, list[str]]:
             "Tune on a folder or a file in which every image has one; --exclude leaves some out.",
         )
     if split is not None:
-        left_out = selection.read_exclusions(request.exclude)
-        check_splits(selection.select(request.dataset, None, None, left_out), split)
-    groups = merged_groups(dataset)
-    task = _task(request, manifest, dataset, groups)
-    return task, dataset, [*notes, *merge_notes(dataset, groups)]
+        whole = open_dataset(request.dataset, strict=False)  # what was wrong with it is excluded
+        check_splits(whole, split, left_out=manifest.dataset.exclude, near=request.near)
+    groups = merged_groups(dataset, near=request.near)
+    notes += merge_notes(dataset, groups)
+    if not request.near:
+        notes.append("Only pictures of the same bytes were taken for copies, as --copies exact says.")
+    task, look = _task(request, manifest, dataset, groups)
+    return Plan(task, dataset, (*notes, *_room_note(request, look, len(dataset))), look.pipeline)
+
+
+def _room_note(request: Request, look: Look, n: int) -> list[str]:
+    """That not all evidence can be kept, so that a trial may cost more than it has to."""
+    needed = look.evidence_mb * n
+    if not look.pipeline.loaded or needed <= max(request.evidence_mb, HELD_MB):
+        return []
+    return [f"The evidence of {n} images takes some {needed:.0f} MB: what there is no room for is made again in every "
+            f"trial. --evidence-mb {math.ceil(needed / 100) * 110} keeps it all."]  # fmt: skip
 
 
 def objectives(text: str) -> tuple[str, bool]:
@@ -119,7 +146,7 @@ def _split(request: Request) -> tuple[str | None, list[str]]:
     """The split that is tuned on, and that it was chosen where nobody did."""
     if request.split is not None:
         return request.split, []
-    known = selection.select(request.dataset, None, None, ()).splits
+    known = open_dataset(request.dataset, strict=False).splits
     found = next((name for name in SPLITS if name in known), None)
     if len(known) < 2:
         return None, []
@@ -137,29 +164,39 @@ def _run_of(request: Request, split: str | None) -> plan.Request:
                         allow_tuned=request.allow_tuned)  # fmt: skip
 
 
-def _task(request: Request, manifest: RunManifest, dataset: Dataset, groups: dict[str, str]) -> Task:
+def _task(request: Request, manifest: RunManifest, dataset: Dataset,
+          groups: dict[str, str]) -> tuple[Task, Look]:  # fmt: skip
     only, (objective, timed) = manifest.configurations[0], objectives(request.objective)
     kind = pipeline_class(only.pipeline)
     base = make_params(kind.Params, only.params)
+    lowered, loads, folds = _lowered(base), _loads(base, request.fields or ()), _folds(request, groups)
     wanted = [name for name in request.fields or () if _reads(base, name) != "load"] if request.fields else None
-    lowered = _lowered(base)
-    origin, cut, rank = _first_look(manifest, dataset, lowered)
-    if METRICS[objective].family is not OVERLAP:
-        cut = rank = None
-    grids = {
-        grid.field: (float(grid.values[0]), float(grid.values[-1]), 1 / grid.scale) for grid in (cut, rank) if grid
-    }
-    loads = _loads(base, request.fields or ())
-    space = space_of(lowered, wanted, kind.relevant(base), request.span, grids) if wanted != [] else Space(())
-    if not all(grid.field in space.names for grid in (cut, rank) if grid):
-        cut = rank = None
+    look = first_look(manifest, dataset, lowered)
+    try:
+        grids = look.grids if METRICS[objective].family is OVERLAP else ()
+        ranges = {grid.field: (float(grid.values[0]), float(grid.values[-1]), 1 / grid.scale) for grid in grids}
+        space = space_of(lowered, wanted, kind.relevant(base), request.span, ranges) if wanted != [] else Space(())
+        cut, rank = swept(grids, space.names, lowered)
+    except BaseException:
+        look.pipeline.close()
+        raise
     manifest = manifest.model_copy(update={"configurations": (
         only.model_copy(update={"params": lowered.model_dump(mode="json")}),)})  # fmt: skip
     variants = tuple(Variant(load, words) for load, words in product(loads, _wordings(request)))
-    return Task(manifest, objective, space, cut, rank, variants, folds_of(groups, request.folds, request.seed),
-                groups, max(1, request.folds), request.trials, request.seed, origin,
-                _early(groups, request.seed), timed, request.most_ms, request.evidence,
-                request.evidence_mb)  # fmt: skip
+    return Task(manifest, objective, space, cut, rank, variants, folds, groups, max(1, request.folds),
+                request.trials, request.seed, look.origin, _early(groups, request.seed), timed, request.most_ms,
+                request.evidence, request.evidence_mb, request.near), look  # fmt: skip
+
+
+def _folds(request: Request, groups: dict[str, str]) -> dict[str, int]:
+    """Parts of the images; where pictures of one scene were taken for copies of each other, that is said."""
+    try:
+        return folds_of(groups, request.folds, request.seed)
+    except UsageError as error:
+        if not request.near:
+            raise
+        cure = f"{error.cure} Or --copies exact, if pictures that look alike are none."
+        raise UsageError(error.message, cure) from error
 
 
 def _early(groups: Mapping[str, str], seed: int) -> frozenset[str]:
@@ -199,31 +236,3 @@ def _loads(base: Params, names: Sequence[str]) -> list[dict[str, Any]]:
     options = [knob.choices or (False, True) for knob in chosen]
     ordered = [[first, *(one for one in some if one != first)] for first, some in zip(start, options, strict=True)]
     return [dict(zip((knob.name for knob in chosen), values, strict=True)) for values in product(*ordered)]
-
-
-def _first_look(manifest: RunManifest, dataset: Dataset, base: Params) -> tuple[str, Grid | None, Grid | None]:
-    """What runs, and the thresholds that it can be swept over, as the evidence of the first picture tells."""
-    pipeline, _ = loading.load(manifest.configurations[0])
-    with pipeline:
-        origin = Origin.of(pipeline).digest
-        layers = pipeline.layers(_first_evidence(pipeline, manifest, dataset, base), base)
-    if layers is None:
-        return origin, None, None
-    known = {knob.name: knob for knob in knobs(type(base))}
-    low = getattr(base, base.floor[0]) if base.floor and layers.rank == base.floor[1] else None
-    return origin, grid_of(known[layers.cut]), grid_of(known[layers.rank], low=low) if layers.rank else None
-
-
-def _first_evidence(pipeline: Pipeline, manifest: RunManifest, dataset: Dataset, base: Params) -> Evidence:
-    """Of the first picture on which the pipeline does not fail."""
-    ask = selection.prompt_of(manifest.dataset, dataset, pipeline.info.prompts)
-    words = ""
-    for sample in dataset:
-        try:
-            return pipeline.infer([sample.image], [ask(sample)], base)[0].to_host()
-        except (MemoryError, ImageError):
-            raise
-        except Exception as error:  # a pipeline's own: it counts as a failed image, as in a run
-            words = words or f"{type(error).__name__}: {error}"
-    raise ContractError(f"{pipeline.info.name} fails on every image of {dataset.name}, on the first with {words}.",
-                        "Correct the pipeline, its parameters or what it is asked for, then tune again.")  # fmt: skip

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.datasets import Dataset
 from benchmarks.leaks import tuned_images as images_of
+from benchmarks.tune.document import Saved
 from benchmarks.tune.outcome import Outcome
 from pipelines.presets import Provenance, save_preset, tuned_images
 from pipelines.registry import pipeline_class
 
 
-def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Path:
+def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Saved:
     """Write the preset into the user's folder.
 
     Args:
@@ -21,7 +20,7 @@ def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Pat
         replace: whether one of that name may be replaced.
 
     Returns:
-        The file.
+        Its name and file.
     """
     task, judged = outcome.task, outcome.judged
     about, honest = task.manifest.dataset, judged.cv_value is not None
@@ -43,18 +42,21 @@ def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Pat
         trials=len(outcome.candidates),
         seed=task.seed,
         searched=task.space.names,
+        study=task.key(),
     )  # fmt: skip
     kind = pipeline_class(task.configuration.pipeline)
     listed = {one.sha256: one for one in (*tuned_images(kind, task.configuration.preset), *images_of(dataset))}
-    return save_preset(kind, name, outcome.params, provenance, list(listed.values()), replace=replace)
+    path = save_preset(kind, name, outcome.params, provenance, list(listed.values()),
+                       prompt=outcome.words or task.configuration.prompt, replace=replace)  # fmt: skip
+    return Saved(name, path)
 
 
 def _details(outcome: Outcome) -> dict[str, float | str]:
     task, judged = outcome.task, outcome.judged
     figures = {f"{task.objective} on the images of the search": judged.value, "where it began": judged.start}
     said: dict[str, float | str] = {name: round(value, 4) for name, value in figures.items() if value is not None}
-    if outcome.words:
-        said["prompt"] = ", ".join(outcome.words)
+    if not task.near:
+        said["copies"] = "exact: pictures that look alike were not looked for"
     if task.configuration.tuned_here:
         said["began with values tuned on these images"] = (
             f"{task.configuration.tuned_here} of {len(task.fold)}: too good"

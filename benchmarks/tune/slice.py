@@ -16,9 +16,10 @@ from benchmarks.metrics.region import Region
 from benchmarks.sweeps import count, terms
 from benchmarks.tune.passes import Passes
 from benchmarks.tune.surface import Floats, Place, Surface
+from benchmarks.tune.targets import Targets
 from benchmarks.tune.task import Setting, Task
 from pipelines.base import Pipeline
-from pipelines.errors import ContractError, DatasetError
+from pipelines.errors import ContractError
 from pipelines.params import Params
 from pipelines.registry import pipeline_class
 from pipelines.types import Evidence
@@ -39,28 +40,35 @@ class Seen:
 
     Attributes:
         sample: which one.
-        target: its mask.
         fold: the study that does not see it.
         is_early: whether it is one of those that a trial is tried on first.
     """
 
     sample: Sample
-    target: Region
     fold: int
     is_early: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was judged: terms by the id of the image, and their sums."""
+    """What was judged.
 
+    Attributes:
+        setting: of the trial.
+        images: that were judged.
+        terms: by the id of the image, of as many as there was room for.
+        surface: their sums.
+    """
+
+    setting: Setting
+    images: Sequence[Seen]
     terms: dict[str, Terms]
     surface: Surface
 
     @property
     def nbytes(self) -> int:
         """Of the terms."""
-        return sum(side.nbytes for pair in self.terms.values() for side in pair)
+        return sum(map(_size, self.terms.values()))
 
 
 class Slice:
@@ -69,19 +77,22 @@ class Slice:
     Args:
         task: what is searched.
         ids: of the images.
+        ready: the pipeline, where it is loaded already; closed with the slice.
     """
 
-    def __init__(self, task: Task, ids: Sequence[str]) -> None:
+    def __init__(self, task: Task, ids: Sequence[str], ready: Pipeline | None = None) -> None:
         self.task = task
         dataset = selection.open_selected(task.manifest.dataset)
         kinds = pipeline_class(task.configuration.pipeline).info.prompts
-        self.ask = selection.prompt_of(task.manifest.dataset, dataset, kinds)
+        ask = selection.prompt_of(task.manifest.dataset, dataset, kinds, task.configuration.prompt)
         wanted = set(ids)
-        self.images = [_seen(sample, task) for sample in dataset if sample.id in wanted]
-        self.passes = Passes(task, [image.sample for image in self.images], self.ask)
+        self.images = [Seen(sample, task.fold[sample.id], sample.id in task.early)
+                       for sample in dataset if sample.id in wanted]  # fmt: skip
+        self.passes = Passes(task, [image.sample for image in self.images], ask, ready)
+        self.targets = Targets()
         self.sweeps: dict[Any, bool] = {}
         self.judged: OrderedDict[Any, Verdict] = OrderedDict()
-        self.last = Verdict({}, Surface(np.zeros((task.folds, 2, 1, 1)), False, 0, 0.0, 0.0))
+        self.last: Verdict | None = None
 
     def ids(self) -> list[str]:
         """Of its images, in the order of all that it returns."""
@@ -116,40 +127,45 @@ class Slice:
             early: on those images alone from which it is told whether a trial is worth going on with.
         """
         key = early, self._key(setting, swept)
-        if key not in self.judged:
+        fresh = key not in self.judged
+        if fresh:
             self.judged[key] = self._judged(setting, swept, [one for one in self.images if one.is_early or not early])
             while len(self.judged) > 1 and sum(one.nbytes for one in self.judged.values()) > KEPT_MB * 1e6:
                 self.judged.popitem(last=False)
-            self.last = self.judged[key]
-            return self.last.surface
         self.judged.move_to_end(key)
         self.last = self.judged[key]
-        return replace(self.last.surface, infer_s=0.0, decide_s=0.0)
+        surface = self.last.surface
+        return surface if fresh else replace(surface, looks=0, infer_s=0.0, decide_s=0.0)
 
     def _judged(self, setting: Setting, swept: bool, images: Sequence[Seen]) -> Verdict:
-        self.passes.loaded(setting.params)  # a load is no part of a pass
-        start = perf_counter()
-        pipeline, found, new = self.passes.evidence(setting, [image.sample for image in images])
-        looked = perf_counter()
-        known = {one.sample.id: self._tried(pipeline, one, found[one.sample.id], setting.params, swept)
-                 for one in images}  # fmt: skip
-        terms = {one.sample.id: _exact(known[one.sample.id] or self._failed(one, swept)) for one in images}
+        passes = self.passes
+        passes.loaded(setting.params)  # a load is no part of a pass
+        start, looks, looked_s = perf_counter(), passes.looks, passes.infer_s
         sums = np.zeros((self.task.folds, 2, *(self._shape() if swept else (1, 1))))
+        known, room, errors = dict[str, Terms](), KEPT_MB * 1e6, 0
         for image in images:
-            sums[image.fold] += terms[image.sample.id]
-        errors = sum(one is None for one in known.values())
-        decide_s = perf_counter() - looked
-        return Verdict(terms, Surface(sums, swept, errors, looked - start if new else 0.0, decide_s))
+            pair, failed = self._pair(image, setting, swept)
+            sums[image.fold] += pair
+            errors += failed
+            room -= _size(pair)
+            if room >= 0:
+                known[image.sample.id] = pair
+        infer_s = passes.infer_s - looked_s
+        surface = Surface(sums, swept, errors, passes.looks - looks, infer_s, perf_counter() - start - infer_s)
+        return Verdict(setting, images, known, surface)
 
     def at(self, places: Sequence[Place]) -> Floats:
         """Terms of each image at some pairs of thresholds of what was judged last, ``(places, images, 2)``.
 
-        Images that were not looked at have no say: both terms are 0.
+        Images that were not looked at have no say: both terms are 0. What there was no room for is judged once more.
         """
         found = np.zeros((len(places), len(self.images), 2))
+        if self.last is None:
+            return found
+        judged, last = {image.sample.id for image in self.last.images}, self.last
         for index, image in enumerate(self.images):
-            pair = self.last.terms.get(image.sample.id)
-            if pair is not None:
+            if image.sample.id in judged:
+                pair = last.terms.get(image.sample.id) or self._pair(image, last.setting, last.surface.swept)[0]
                 found[:, index] = [(pair[0][place], pair[1][place]) for place in places]
         return found
 
@@ -165,29 +181,32 @@ class Slice:
         apart = self.task.swept if swept else ()
         return swept, setting.words, tuple(value for name, value in setting.params if name not in apart)
 
-    def _failed(self, image: Seen, swept: bool) -> Terms:
-        top, bottom = self.task.metric.terms(self.task.metric.family.failed(image.target))
-        shape = self._shape() if swept else (1, 1)
-        return np.full(shape, top, np.float64), np.full(shape, bottom, np.float64)
-
-    def _tried(self, pipeline: Pipeline, image: Seen, evidence: Evidence | None, params: Params,
-               swept: bool) -> Terms | None:  # fmt: skip
-        """Terms of an image, or None where the pipeline failed while it looked or while it decided."""
+    def _pair(self, image: Seen, setting: Setting, swept: bool) -> tuple[Terms, bool]:
+        """Terms of an image, and whether the pipeline failed on it, while it looked or while it decided."""
+        pipeline, evidence = self.passes.loaded(setting.params), self.passes.evidence(setting, image.sample)
+        target = self.targets.of(image.sample)
         try:
-            return None if evidence is None else self._terms(pipeline, image, evidence, params, swept)
+            if evidence is not None:
+                return _exact(self._terms(pipeline, target, evidence, setting.params, swept)), False
         except MemoryError:
             raise
         except Exception:  # a pipeline's own: it counts as a failed image, as in a run
-            return None
+            return _exact(self._failed(target, swept)), True
+        return _exact(self._failed(target, swept)), True
 
-    def _terms(self, pipeline: Pipeline, image: Seen, evidence: Evidence, params: Params, swept: bool) -> Terms:
+    def _failed(self, target: Region, swept: bool) -> Terms:
+        top, bottom = self.task.metric.terms(self.task.metric.family.failed(target))
+        shape = self._shape() if swept else (1, 1)
+        return np.full(shape, top, np.float64), np.full(shape, bottom, np.float64)
+
+    def _terms(self, pipeline: Pipeline, target: Region, evidence: Evidence, params: Params, swept: bool) -> Terms:
         metric = self.task.metric
         if swept and self.task.cut is not None:
             layers = pipeline.layers(evidence, params)
             if layers is None:
                 raise ContractError("Only some images have layers.", "Let the fields alone decide that.")
-            return terms(metric, count(layers, image.target, self.task.cut, self.task.rank))
-        components = metric.per_image(pipeline.decide(evidence, params).foreground(), image.target)
+            return terms(metric, count(layers, target, self.task.cut, self.task.rank))
+        components = metric.per_image(pipeline.decide(evidence, params).foreground(), target)
         top, bottom = metric.terms(components) if components else (0.0, 0.0)
         return np.full((1, 1), top, np.float64), np.full((1, 1), bottom, np.float64)
 
@@ -202,11 +221,8 @@ def _exact(pair: Terms) -> Terms:
     return top, bottom
 
 
-def _seen(sample: Sample, task: Task) -> Seen:
-    truth = sample.truth()
-    if truth is None:
-        raise DatasetError(f"{sample.id} has no mask.", "Leave it out with --exclude: tuning needs masks.")
-    return Seen(sample, Region.of(truth.union(), truth.ignore), task.fold[sample.id], sample.id in task.early)
+def _size(pair: Terms) -> int:
+    return sum(side.nbytes for side in pair)
 
 
 def split(ids: Sequence[str], jobs: int) -> Iterator[list[str]]:

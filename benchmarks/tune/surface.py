@@ -23,13 +23,15 @@ class Surface:
         sums: numerators and denominators by fold, ``(folds, 2, ranks, cuts)``; folds that were not looked at hold 0.
         swept: whether the last two axes are those of the grids.
         errors: images on which the pipeline failed.
-        infer_s: seconds of looking at pixels; 0 where all evidence was there.
+        looks: images that the pipeline had to look at; 0 where all evidence was there.
+        infer_s: seconds of that.
         decide_s: seconds of all that came after.
     """
 
     sums: Floats
     swept: bool
     errors: int
+    looks: int
     infer_s: float
     decide_s: float
 
@@ -69,7 +71,8 @@ class Surface:
         """One of several workers, each of which saw other images at the same time."""
         held = list(parts)
         return cls(np.sum([part.sums for part in held], axis=0), held[0].swept, sum(part.errors for part in held),
-                   max(part.infer_s for part in held), max(part.decide_s for part in held))  # fmt: skip
+                   sum(part.looks for part in held), max(part.infer_s for part in held),
+                   max(part.decide_s for part in held))  # fmt: skip
 
 
 def best_place(values: Floats, sign: int, start: Place) -> Place:

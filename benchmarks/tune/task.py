@@ -86,6 +86,7 @@ class Task:
         most_ms: what is kept takes no longer than so many milliseconds, or None.
         evidence: folder of stored evidence, or None.
         evidence_mb: room in it.
+        near: whether pictures that look alike were kept together, and not those of the same bytes alone.
     """
 
     manifest: RunManifest
@@ -105,6 +106,7 @@ class Task:
     most_ms: float | None = None
     evidence: Path | None = None
     evidence_mb: float = 0.0
+    near: bool = True
 
     @property
     def configuration(self) -> Configuration:
@@ -168,5 +170,5 @@ class Task:
         about, only = self.manifest.dataset.model_dump(mode="json", exclude={"spec"}), self.configuration
         said = [self.origin, about, only.pipeline, only.params, self.manifest.metrics[self.objective], self.objective,
                 fields, variants, self.seed, self.folds, self.timed, sorted(self.fold.items()),
-                self.evidence is not None, platform.node() if self.timed else ""]  # fmt: skip
+                sorted(self.group.items()), platform.node() if self.timed else ""]  # fmt: skip
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -65,7 +65,8 @@ class Trying:
             return None
         surface = self.crew.judge(setting, swept=sweeps)
         places = self._places(surface, setting, sampled=sampled and aim != "exact")
-        return replace(self._candidate(setting, surface, places), aim=aim)
+        begun = self._begun(surface, setting) if aim == "start" else None
+        return replace(self._candidate(setting, surface, places), aim=aim, begun=begun)
 
     def optimum(self) -> dict[str, float]:
         """The swept thresholds that are best without the fold, where there is nothing else to search; else empty."""
@@ -99,16 +100,25 @@ class Trying:
         other = best.sums(TRAIN)[seen][said]
         return ahead_by(other, terms[said], self.task.metric, HOPELESS)
 
+    def _here(self, setting: Setting) -> Place:
+        """Places of a setting's own thresholds."""
+        rank, cut = (grid.nearest(getattr(setting.params, grid.field)) if grid else 0
+                     for grid in (self.task.rank, self.task.cut))  # fmt: skip
+        return rank, cut
+
+    def _begun(self, surface: Surface, setting: Setting) -> float | None:
+        value = float(surface.values(self.task.metric)[self._here(setting) if surface.swept else (0, 0)])
+        return None if np.isnan(value) else value
+
     def _places(self, surface: Surface, setting: Setting, *, sampled: bool) -> tuple[Place, Place]:
         """Thresholds that are best without the fold, and over all images."""
         if not surface.swept:
             return (0, 0), (0, 0)
-        rank, cut = (grid.nearest(getattr(setting.params, grid.field)) if grid else 0
-                     for grid in (self.task.rank, self.task.cut))  # fmt: skip
+        here = self._here(setting)
         if sampled:
-            return (rank, cut), (rank, cut)
+            return here, here
         metric, sign = self.task.metric, self.task.sign
-        unseen, all_of_it = (surface.settled(metric, sign, (rank, cut), left) for left in (self._unseen, ()))
+        unseen, all_of_it = (surface.settled(metric, sign, here, left) for left in (self._unseen, ()))
         return unseen, all_of_it
 
     def _candidate(self, setting: Setting, surface: Surface, places: tuple[Place, Place]) -> Candidate:

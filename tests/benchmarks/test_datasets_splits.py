@@ -83,7 +83,7 @@ def test_leaks() -> None:
     problems = check_leaks(rows)
     assert [str(p) for p in problems] == [
         "a: it is in split x and shares the group 'g' with b of split y.",
-        "b: it is in split y and is the same picture, byte for byte, as c of split x.",
+        "b: it is in split y and is the same picture, byte for byte, as c of split x; so it is with b and d.",
     ]
 
 

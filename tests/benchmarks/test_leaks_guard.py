@@ -99,7 +99,7 @@ def test_groups_that_hold_copies_of_one_picture_become_one(tmp_path: Path) -> No
     assert merged["p7"] == "c"
     assert len(set(merged.values())) == len({"one", "c", "p1", "p3", "p4", "p6"})
     (note,) = merge_notes(dataset, merged)
-    assert note == "The groups a, p5, b hold near-duplicates and stay together."
+    assert note == "The groups a, p5, b hold copies of a picture and stay together."
     assert merge_notes(dataset, {sample.id: sample.group for sample in dataset}) == ()
 
 

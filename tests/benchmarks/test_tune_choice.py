@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -112,6 +113,20 @@ def test_of_equals_the_first_is_taken_whatever_order_they_come_in() -> None:
     for order in (tied, tied[::-1]):
         best = judge([0.1, 0.2, 0.1]).pick(order, TRAIN, np.ones(3, bool))
         assert best is not None and (best.number, best.fold) == (1, 1)
+
+
+def test_a_start_that_may_not_stay_gives_way_to_the_best_that_may() -> None:
+    start, worse, worst = [0.9] * 6, [0.7] * 6, [0.2] * 6
+    own = replace(judge(start, [0, 0, 0, 1, 1, 1]), may_stay=False)
+    some = [candidate(worst, fold=0, number=0), candidate(worse, fold=1, number=1)]
+    found = own.judge(some, 2)
+    assert found.chosen is some[1] and found.value == pytest.approx(0.7)
+    assert [fold.chosen for fold in found.folds] == some
+    assert found.cv_value == pytest.approx(0.45) and found.start == pytest.approx(0.9)
+    one_sided = own.judge(some[1:], 2)
+    assert one_sided.chosen is some[1]
+    assert one_sided.cv_value is None and one_sided.folds == ()  # one part found nothing: there is no honest figure
+    assert own.judge([], 2).chosen is None
 
 
 def test_less_is_better_where_the_metric_says_so() -> None:

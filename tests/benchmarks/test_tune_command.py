@@ -146,8 +146,32 @@ def test_a_name_that_is_taken_is_refused_before_the_search(tune: Tune, tmp_path:
     options = ("--trials", "2", "--folds", "0", "--save", "mine")
     assert tune("smooth", *options)[0] == 0
     (tmp_path / "notes").unlink()
-    refused(tune("smooth", *options), "mine", "replace")
+    refused(tune("smooth", *options, "--seed", "1"), "mine", "replace")
     assert (tmp_path / "notes").read_text().count("look") <= 1
+
+
+def test_what_the_same_search_saved_it_may_save_again(tune: Tune, tmp_path: Path) -> None:
+    """As when it was killed between its report and its preset, or two processes share a search."""
+    options = ("--folds", "0", "--save", "mine")
+    assert tune("smooth", "--trials", "2", *options)[0] == 0
+    code, said = tune("smooth", "--trials", "4", *options)
+    assert code == 0 and said["trials"] == 4 and said["saved_as"] == "smooth@mine"
+    refused(tune("smooth", "--trials", "2", "--seed", "1", *options), "mine", "replace")
+
+
+def test_a_chosen_wording_goes_with_the_preset(tune: Tune, data: Path, tmp_path: Path) -> None:
+    options = ("--wording", "blue", "--wording", "red", "--trials", "8", "--folds", "0")
+    for path in (data / "images").iterdir():  # the disc is bright in red alone
+        image = cv2.imread(str(path))
+        assert image is not None
+        image[..., :2] = 60
+        assert cv2.imwrite(str(path), image)
+    code, said = tune("wordy", *options, "--save", "mine")
+    assert code == 0 and said["best"]["words"] == ["red"], said["variants"]
+    assert {one["label"]: one["start"] is not None for one in said["variants"]} == {"blue": True, "red": True}
+    assert "prompt:\n  - red\n" in (tmp_path / "presets" / "wordy.yaml").read_text()
+    code, again = tune("wordy@mine", "--trials", "4", "--folds", "0", "--allow-tuned")
+    assert code == 0 and again["start"]["value"] == pytest.approx(said["best"]["value"])
 
 
 @pytest.mark.parametrize("objective", ["miss_rate", "miou_pos", "miou"])

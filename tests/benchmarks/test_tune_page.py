@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.records import WeightsRecord
+from benchmarks.tune.document import Saved
 from benchmarks.tune.outcome import Outcome
 from benchmarks.tune.page import page, write_report
 from benchmarks.tune.task import Variant
@@ -20,7 +21,7 @@ PARTS = ["answer", "changes", "thresholds", "words", "labels", "folds", "fields"
 TWO = (Variant({}, ("a coin",)), Variant({}, ("money",)))
 
 
-def seen(outcome: Outcome, preset: Path | None = None) -> Seen:
+def seen(outcome: Outcome, preset: Saved | None = None) -> Seen:
     return Seen(page(outcome, said_of(outcome, preset)))
 
 
@@ -97,8 +98,9 @@ def test_random_weights_take_every_figure_back(whole: Outcome) -> None:
 
 
 def test_a_preset_is_used_by_its_name(whole: Outcome) -> None:
-    words = seen(whole, Path("/home/someone/presets/my-coins.yaml")).said
-    assert "--pipelines grounded_sam@my-coins --prompt 'a coin'" in words
+    words = seen(whole, Saved("my-coins", Path("/home/someone/presets/grounded_sam.yaml"))).said
+    assert "--pipelines grounded_sam@my-coins" in words
+    assert "--prompt 'a coin'" not in words, "the preset says so itself"
     assert "someone" not in words, "folders of this machine are left out"
 
 
@@ -151,7 +153,7 @@ def hostile(words: str) -> Outcome:
 
 
 def test_the_page_has_the_same_elements_whatever_the_names() -> None:
-    (bad, good) = (Seen(page(one, said_of(one, Path(f"{name}.yaml"), Path("runs") / name)))
+    (bad, good) = (Seen(page(one, said_of(one, Saved(name, Path(f"{name}.yaml")), Path("runs") / name)))
                    for one, name in ((hostile(SAFE), SAFE.replace("/", "")), (hostile("words"), "words")))  # fmt: skip
     assert bad.tags == good.tags
     assert [(tag, name) for tag, name, _ in bad.attributes] == [(tag, name) for tag, name, _ in good.attributes]

@@ -12,7 +12,7 @@ from benchmarks.records import Configuration, DatasetRecord, Protocol, RunManife
 from benchmarks.sweeps import Grid, grid_of
 from benchmarks.tune.candidates import Candidate, packed
 from benchmarks.tune.choice import Judge
-from benchmarks.tune.document import document
+from benchmarks.tune.document import Saved, document
 from benchmarks.tune.learning import learning_curve
 from benchmarks.tune.outcome import Curve, Outcome, VariantResult
 from benchmarks.tune.space import space_of
@@ -111,6 +111,6 @@ def with_front(outcome: Outcome) -> Outcome:
     return replace(outcome, pareto=tuple(replace(ranked[n * 6], latency_ms=90.0 / (n + 1)) for n in range(3)))
 
 
-def said_of(outcome: Outcome, preset: Path | None = None, folder: Path = Path("runs/tune-0123")) -> dict[str, Any]:
+def said_of(outcome: Outcome, preset: Saved | None = None, folder: Path = Path("runs/tune-0123")) -> dict[str, Any]:
     """The document of it."""
     return document(outcome, preset, folder)

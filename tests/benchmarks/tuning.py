@@ -217,7 +217,9 @@ def chances(folder: Path, n: int, seed: int) -> Path:
 
 
 def task_of(dataset: Path | str, pipeline: str, **request: Any) -> Task:
-    return plan_task(Request(pipeline, str(dataset), **{"device": "cpu", **request}))[0]
+    planned = plan_task(Request(pipeline, str(dataset), **{"device": "cpu", **request}))
+    planned.ready.close()
+    return planned.task
 
 
 def finder(task: Task, crew: Crew, folder: Path, until: float = float("inf"), storage: str | None = None) -> Search:
