@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.file_names import file_name
-from benchmarks.store import replace_bytes
 from pipelines.errors import DatasetError
+from pipelines.files import replace_bytes
 
 Levels = npt.NDArray[np.uint8]
 FOLDER = "soft"

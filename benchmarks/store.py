@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -17,8 +16,10 @@ from pydantic import BaseModel, ValidationError
 from benchmarks.records import RunManifest, SampleRecord
 from benchmarks.timing.record import Timing
 from pipelines.errors import ResourceError, RunLockedError, UsageError
+from pipelines.files import acquired, replace_bytes
 
 SYNC_EVERY_S = 0.5
+POLL_S = 0.05
 NEEDED_MB = 50
 
 
@@ -115,33 +116,10 @@ def check_space(folder: Path) -> None:
         )
 
 
-def replace_bytes(path: Path, data: bytes) -> None:
-    """Write under another name and move it over, so that a kill leaves the old file or none, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step that survives a power cut: temporary name, fsync, rename, fsync of the folder."""
+    """Replace a file of text in one step that survives a power cut, in a folder that is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    replace_bytes(path, text.encode(), lasting=True)
 
 
 def read_records(path: Path) -> Iterator[SampleRecord]:
@@ -248,7 +226,7 @@ class Lock:
     def __init__(self, path: Path, wait_s: float = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file: IO[str] = path.open("a+", encoding="utf-8")
-        if not _acquire(self.file, monotonic() + wait_s):
+        if not acquired(self.file.fileno(), wait_s, POLL_S):
             owner = _owner(self.file)
             self.file.close()
             raise RunLockedError(
@@ -270,19 +248,6 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-
-
-def _acquire(file: IO[str], deadline: float) -> bool:
-    from time import sleep
-
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if monotonic() >= deadline:
-                return False
-            sleep(0.05)
 
 
 def _owner(file: IO[str]) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import yaml
 
 from pipelines.errors import ParameterError, RunLockedError, UsageError
+from pipelines.files import acquired
 
 MOST_BYTES = 256_000
 """Of a file of presets; a hundred of them are smaller, and more would take seconds to read."""
@@ -145,35 +143,6 @@ def locked(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
         raise UsageError(f"Presets cannot be saved in {path.parent}: {error.strerror}.",
                          "Choose another folder, or change its rights.") from error  # fmt: skip
     with file:
-        deadline = time.monotonic() + wait_s
-        while not _taken(file.fileno()):
-            if time.monotonic() >= deadline:
-                raise RunLockedError(f"Another process is writing {path}.", "Wait for it, then save again.")
-            time.sleep(0.005)
+        if not acquired(file.fileno(), wait_s):
+            raise RunLockedError(f"Another process is writing {path}.", "Wait for it, then save again.")
         yield
-
-
-def _taken(number: int) -> bool:
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
-        return False
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file in one step that survives a power cut: temporary name, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from pipelines.errors import ParameterError
-from pipelines.preset_files import write_whole
+from pipelines.files import replace_bytes
 
 MOST_BYTES = 256_000_000
 """Of a list; that of a hundred thousand images is smaller."""
@@ -59,7 +59,7 @@ def write_images(path: Path, name: str, images: Sequence[TunedImage]) -> dict[st
     data = buffer.getvalue().encode("utf-8", errors="backslashreplace")
     sha256 = hashlib.sha256(data).hexdigest()
     file = f"{path.stem}.{name}.{sha256[:8]}.images.csv"
-    write_whole(path.with_name(file), data)
+    replace_bytes(path.with_name(file), data, lasting=True)
     return {"images": file, "images_sha256": sha256}
 
 

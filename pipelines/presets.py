@@ -11,83 +11,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from pipelines import preset_files
 from pipelines.base import Pipeline
 from pipelines.errors import ParameterError, UnknownNameError, UsageError
+from pipelines.files import replace_bytes
 from pipelines.params import Params, make_params
 from pipelines.preset_images import TunedImage as TunedImage
 from pipelines.preset_images import read_images, write_images
+from pipelines.provenance import Preset as Preset
+from pipelines.provenance import Provenance as Provenance
 
 USER_FOLDER_VARIABLE = "SEGMENTATION_WORKBENCH_PRESETS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class Provenance(BaseModel):
-    """Where the values of a preset come from, and what they were seen to give.
-
-    Attributes:
-        source: who or what chose the values, in words.
-        dataset: name of the images that they were chosen on, with their revision.
-        dataset_hash: hash that the dataset module gives it.
-        split: of the dataset, or None where all of it was used.
-        protocol: how they were chosen and judged.
-        objective: what was made as large as could be, or as small.
-        metric: name of the metric of `value`.
-        value: as judged by the protocol; cross-validated where there are folds.
-        interval: 95 % interval of `value`.
-        n: images.
-        n_groups: groups that were resampled.
-        folds: of the cross-validation.
-        trials: sets of values that were tried.
-        seed: of the search and of the folds.
-        searched: fields whose values were searched; all others are as they were.
-        date: ISO date.
-        details: further figures, such as one a background, or that on the images of the search themselves.
-        images: file beside this one that lists the images that the values were chosen on.
-        images_sha256: of that file.
-        study: key of the search, by which the same search may save it again.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    dataset: str | None = None
-    dataset_hash: str | None = None
-    split: str | None = None
-    protocol: str | None = None
-    objective: str | None = None
-    metric: str | None = None
-    value: float | None = None
-    interval: tuple[float, float] | None = None
-    n: int | None = None
-    n_groups: int | None = None
-    folds: int | None = None
-    trials: int | None = None
-    seed: int | None = None
-    searched: tuple[str, ...] = ()
-    date: str | None = None
-    details: dict[str, float | str] = {}
-    images: str | None = None
-    images_sha256: str | None = None
-    study: str | None = None
-
-
-class Preset(BaseModel):
-    """A named parameter set; fields that it does not name keep their defaults.
-
-    Attributes:
-        params: by field name.
-        prompt: texts to look for that go with them, where the wording was chosen too; a user's own texts win.
-        provenance: where they come from.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    params: dict[str, Any] = {}
-    prompt: tuple[str, ...] = ()
-    provenance: Provenance = Provenance(source="defaults of the fields")
 
 
 def preset_names(pipeline: type[Pipeline]) -> list[str]:
@@ -160,7 +97,8 @@ def save_preset(pipeline: type[Pipeline], name: str, params: Mapping[str, Any], 
 
     Other presets of the file keep their text and comments; see :func:`.preset_files.with_preset` for what is lost.
     Fields that were searched are written, and those that differ from their defaults. A preset that comes with a
-    pipeline cannot be saved over, so that its name means the same everywhere; one that the same search saved before can.
+    pipeline cannot be saved over, so that its name means the same everywhere. What the same search
+    saved before can.
 
     Args:
         pipeline: whose preset it is.
@@ -190,7 +128,7 @@ def save_preset(pipeline: type[Pipeline], name: str, params: Mapping[str, Any], 
         text = preset_files.read_text(path) if path.is_file() else ""
         asked = {"prompt": list(prompt)} if prompt else {}
         changed = preset_files.with_preset(path, text, name, {"params": kept, **asked, "provenance": said})
-        preset_files.write_whole(path, changed.encode())
+        replace_bytes(path, changed.encode(), lasting=True)
         _forget_list(path, old)
     return path
 

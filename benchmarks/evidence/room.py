@@ -7,14 +7,14 @@ is removed, the oldest files are dropped, and the number is right again.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
+
+from pipelines.files import acquired
 
 LEDGER = ".room"
 DIGITS = 20
@@ -107,20 +107,9 @@ def _locked(path: Path) -> Iterator[int | None]:
     """The ledger, opened and locked, or None where another holds it for too long."""
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        yield file if _acquired(file, monotonic() + WAIT_S) else None
+        yield file if acquired(file, WAIT_S, POLL_S) else None
     finally:
         os.close(file)
-
-
-def _acquired(file: int, deadline: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if monotonic() >= deadline:
-                return False
-            sleep(POLL_S)
 
 
 def _read(ledger: int) -> int | None:

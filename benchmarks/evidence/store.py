@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks.evidence.compact import Compact, compact, expand
 from benchmarks.evidence.layout import from_bytes, to_bytes
 from benchmarks.evidence.room import Room
-from benchmarks.store import replace_bytes
 from pipelines.errors import ResourceError, UsageError
+from pipelines.files import replace_bytes
 from pipelines.types import Evidence
 
 _KEY = re.compile(r"[0-9a-f]{64}")

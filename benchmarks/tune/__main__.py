@@ -41,6 +41,10 @@ Fields = Annotated[
 ]
 Wordings = Annotated[Path | None, typer.Option(help="File of wordings to try, one a line.", show_default=False)]
 Excluded = Annotated[Path | None, typer.Option(help="File of sample ids to leave out, one a line.", show_default=False)]
+Weights = Annotated[str | None, typer.Option(help="Folder of weights (OWNER/NAME/...), or random.", show_default=False)]
+Slowest = Annotated[
+    float | None, typer.Option(min=0, help="With miou,latency_ms: keep nothing slower.", show_default=False)
+]
 Kept = Annotated[
     str | None,
     typer.Option(help="Where trials are kept: sqlite:///FILE, a database, a journal. Shared by all who name it.",
@@ -70,12 +74,8 @@ def tune(
     exclude: Excluded = None,
     limit: Annotated[int | None, typer.Option(help="So many images, evenly spaced.", show_default=False)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    weights: Annotated[
-        str | None, typer.Option(help="Folder of weights (OWNER/NAME/...), or random.", show_default=False)
-    ] = None,
-    max_latency_ms: Annotated[
-        float | None, typer.Option(min=0, help="With miou,latency_ms: keep nothing slower.", show_default=False)
-    ] = None,
+    weights: Weights = None,
+    max_latency_ms: Slowest = None,
     evidence_mb: Annotated[
         float, typer.Option(min=0, help="Room for what networks saw, from one search to the next.")
     ] = 2000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -215,13 +216,23 @@ def test_a_full_disk_is_said_and_what_is_there_stays(
 ) -> None:
     store = EvidenceStore(tmp_path, 10)
     store.put(key(0), evidence(0))
-    write = Path.write_bytes
+    opened = Path.open
 
-    def full(path: Path, data: bytes) -> int:
-        write(path, data[: len(data) // 2])
-        raise OSError(number, os.strerror(number))
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            self.file.write(data[: len(data) // 2])
+            self.file.close()
+            raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    def full(path: Path, mode: str = "r", *given: Any) -> Any:
+        file = opened(path, mode, *given)
+        if mode != "wb":
+            return file
+        small = Full()
+        small.file = file  # type: ignore[attr-defined]
+        return small
+
+    monkeypatch.setattr(Path, "open", full)
     for which in (0, 1):
         with pytest.raises(ResourceError, match=r"full.*Make room") as raised:
             store.put(key(which), evidence(5))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import create, preset_files
+from pipelines import create, preset_files, presets
 from pipelines.errors import ParameterError, RunLockedError, UnknownNameError, UsageError
 from pipelines.presets import (
     USER_FOLDER_VARIABLE,
@@ -196,14 +196,14 @@ def test_a_writer_that_does_not_end_is_told(folder: Path, monkeypatch: pytest.Mo
 
 def test_a_save_that_ends_halfway_leaves_the_old_preset_and_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(canny_low=30.0, images=IMAGES)
-    before, real = path.read_bytes(), preset_files.write_whole
+    before, real = path.read_bytes(), presets.replace_bytes
 
-    def killed(where: Path, data: bytes) -> None:
+    def killed(where: Path, data: bytes, *, lasting: bool) -> None:
         if where.suffix == ".yaml":
             raise OSError("killed")
-        real(where, data)
+        real(where, data, lasting=lasting)
 
-    monkeypatch.setattr(preset_files, "write_whole", killed)
+    monkeypatch.setattr(presets, "replace_bytes", killed)
     with pytest.raises(OSError, match="killed"):
         saved(canny_low=31.0, images=IMAGES[:1], replace=True)
     assert path.read_bytes() == before
