@@ -68,6 +68,7 @@ class Judged:
         cv: its interval.
         folds: one a study.
         gain: of `cv_value` less `start`, paired over groups; None without folds.
+        too_slow: whether what the search began with might not be kept for that.
     """
 
     chosen: Candidate | None
@@ -77,6 +78,7 @@ class Judged:
     cv: Interval | None
     folds: tuple[FoldResult, ...]
     gain: Difference | None = None
+    too_slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Judge:
         picks = [self.pick([one for one in candidates if one.fold == fold], TRAIN, self.fold_of != fold)
                  for fold in range(folds)]  # fmt: skip
         if folds < 2 or not (self.may_stay or all(picks)):  # a part whose search found nothing has no figure
-            return Judged(chosen, value, self.figure(self.start), None, None, ())
+            return Judged(chosen, value, self.figure(self.start), None, None, (), too_slow=not self.may_stay)
         held, results = np.zeros_like(self.start), []
         for fold, best in enumerate(picks):
             unseen = self.fold_of == fold
@@ -152,7 +154,7 @@ class Judge:
         found = interval(held[:, 0], held[:, 1], range(len(held)), seed=self.seed, combine=self.metric.combine,
                          limits=self.metric.range)  # fmt: skip
         return Judged(chosen, value, self.figure(self.start), self.figure(held), found, tuple(results),
-                      self.gain(held))  # fmt: skip
+                      self.gain(held), not self.may_stay)  # fmt: skip
 
     def gain(self, terms: Floats) -> Difference:
         """By how much some terms of all groups, ``(groups, 2)``, differ from the start."""

@@ -61,7 +61,7 @@ def document(outcome: Outcome, preset: Saved | None, folder: Path) -> dict[str, 
             "gain_ci": list(judged.gain.ci) if judged.gain and judged.gain.ci else None,
             "folds": [_fold(one, task.space.names) for one in judged.folds],
         },
-        "start": {"value": judged.start, "kept": judged.chosen is None},
+        "start": {"value": judged.start, "kept": judged.chosen is None, "too_slow": judged.too_slow},
         "trials": len(outcome.candidates),
         "searched": list(task.space.names),
         "swept": list(task.swept),
@@ -121,6 +121,10 @@ def _answer(outcome: Outcome) -> Iterator[str]:
         few = ", few groups: read it as rough" if judged.cv and judged.cv.few_groups else ""
         yield f"cross-validated {name}: {judged.cv_value:.4f}{said}{few}"
     yield f"on the images of the search: {_number(judged.value)}, where it began: {_number(judged.start)}"
+    if judged.too_slow:
+        yield f"Where it began takes more than {outcome.task.most_ms:g} ms: the best that is fast enough is kept."
+    if judged.too_slow and judged.cv_value is None and outcome.task.folds > 1:
+        yield f"No cross-validated {name}: the search of a part found nothing fast enough. Give it more --trials."
     if outcome.words:
         yield f"asked for: {', '.join(outcome.words)} (a saved preset asks for the same)"
     if judged.chosen is None:

@@ -51,6 +51,11 @@ def headline(told: Told) -> str:
     name, before = told.name, figures.score(told.start)
     if told.kept:
         return f"Keep {told.label} as it is: no trial was clearly better. On these images it reaches {name} {before}."
+    if told.said["start"]["too_slow"]:
+        score = figures.score(told.best["value"] if told.cv is None else told.cv)
+        where = "on these images" if told.cv is None else "on images that the search had not seen"
+        return (f"The best that takes at most {told.task.most_ms:g} ms reaches {name} {score} {where}; {told.label} "
+                f"as it is takes longer, and reaches {before} on these.")  # fmt: skip
     if told.gain is None:
         return (f"Other values suit these images better: {name} {figures.score(told.best['value'])}, before {before}. "
                 "What they give on new images was not tested.")  # fmt: skip
@@ -105,6 +110,9 @@ def _reasons(told: Told) -> Iterator[str]:
     n = figures.count(told.said["trials"], "trial")
     if told.kept:
         yield f"None of {n} is {rule}; what is smaller is likely chance, so that nothing is changed."
+    elif told.said["start"]["too_slow"]:
+        yield (f"It is the best of {n} that is fast enough, and not measured against the slower one; it changes "
+               f"{figures.count(len(told.changed), 'field')}.")  # fmt: skip
     else:
         yield f"Of {n} the best one is {rule}; it changes {figures.count(len(told.changed), 'field')}."
     if told.task.most_ms is not None:

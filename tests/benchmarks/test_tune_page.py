@@ -104,6 +104,15 @@ def test_a_preset_is_used_by_its_name(whole: Outcome) -> None:
     assert "someone" not in words, "folders of this machine are left out"
 
 
+def test_a_start_that_is_too_slow_is_said_to_be_that(whole: Outcome) -> None:
+    task = replace(whole.task, timed=True, most_ms=20.0)
+    slow = replace(whole, task=task, judged=replace(whole.judged, too_slow=True))
+    words = seen(slow).said
+    assert "The best that takes at most 20 ms reaches" in words and "ahead of where it began" not in words
+    untested = replace(slow, judged=replace(slow.judged, cv_value=None, cv=None, gain=None, folds=()))
+    assert "on these images; grounded_sam as it is takes longer" in seen(untested).said
+
+
 def test_changed_fields_can_be_typed_at_once() -> None:
     outcome = made_outcome(made_task("rmbg", fields=("threshold",)), trials=30)
     assert f"--pipelines rmbg:threshold={outcome.params['threshold']}" in seen(outcome).said
