@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import leaks, selection, specs
+from benchmarks.available import choose
 from benchmarks.datasets import Dataset
 from benchmarks.datasets.hub_load import parse_spec
 from benchmarks.environment import environment, source_hashes
@@ -24,7 +25,7 @@ from pipelines.params import Params, make_params
 from pipelines.presets import preset, preset_prompt, tuned_images
 from pipelines.registry import pipeline_class
 from pipelines.types import PipelineInfo
-from pipelines.weights import RANDOM, DamagedWeightsError, check_lock, missing
+from pipelines.weights import RANDOM, check_lock
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _configuration(index: int, entry: specs.PipelineSpec, request: Request, abou
         device = device_for(found.info, request.device)
     except UnavailableError as error:
         return Configuration(**base, params={}, device=request.device, unavailable=str(error))
-    choice = _choose(found.info, values, request)
+    choice = choose(found.info, values, request.weights, commercial=request.commercial)
     values = choice.params
     words = () if about.prompt or "text" not in found.info.prompts else preset_prompt(found, entry.preset)
     problem, is_oracle = _prompt_problem(found.info, about, dataset, words)
@@ -149,49 +150,6 @@ def _tuned_here(entry: specs.PipelineSpec, values: Params, request: Request, dat
     if overlap and not request.allow_tuned:
         raise leaks.refused(f"{entry.name}@{entry.preset}", overlap, dataset)
     return len(overlap)
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """What will run.
-
-    Attributes:
-        params: those that were asked for, or those of the substitute.
-        substitute_for: the repository that this stands in for, or None.
-        reason: why what was asked for will not do, or None.
-    """
-
-    params: Params
-    substitute_for: str | None = None
-    reason: str | None = None
-
-
-def _choose(info: PipelineInfo, values: Params, request: Request) -> _Choice:
-    """Parameters whose weights may be used and can be had, as far as can be told with no network.
-
-    What is there and damaged is not replaced: somebody has to know.
-    """
-    problem = _weights_problem(info, values, request)
-    substitute = info.substitute(values) if problem and not isinstance(problem, DamagedWeightsError) else None
-    if substitute is None:
-        return _Choice(values, reason=str(problem) if problem else None)
-    if further := _weights_problem(info, substitute, request):
-        return _Choice(values, reason=f"{problem} As for what could take its place: {further}")
-    return _Choice(substitute, info.weights_for(values)[0].repository, str(problem))
-
-
-def _weights_problem(info: PipelineInfo, values: Params, request: Request) -> UnavailableError | None:
-    weights = info.weights_for(values)
-    barred = [w for w in weights if request.commercial and not w.commercial]
-    if barred:
-        doubt = "forbids" if barred[0].commercial is False else "does not clearly allow"
-        return UnavailableError(
-            f"--commercial leaves it out: {barred[0].licence} of {barred[0].repository} {doubt} commercial use.",
-            f"Read {barred[0].page} and run without --commercial, or choose another checkpoint.",
-        )
-    lacking = [next((error for w in info.weights_for(form) if (error := missing(w, request.weights))), None)
-               for form in info.forms(values)]  # fmt: skip
-    return lacking[0] if all(lacking) else None
 
 
 def _prompt_problem(info: PipelineInfo, about: DatasetRecord, dataset: Dataset,
