@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,8 @@ def learning_curve(judge: Judge, candidates: Sequence[Candidate], folds: int, se
         folds: how many there are; with one nothing is unseen, and there is no curve.
         seed: of the draws.
     """
-    own = [np.array([one.sums(TRAIN) for one in candidates if one.fold == fold]) for fold in range(folds)]
+    ranked = sorted(candidates, key=lambda one: one.order)  # of equals the first is taken, as in the search
+    own = [np.array([one.sums(TRAIN) for one in ranked if one.fold == fold]) for fold in range(folds)]
     if folds < 2 or not all(map(len, own)):
         return []
     chance, fewest = np.random.default_rng(seed), min(int((judge.fold_of != fold).sum()) for fold in range(folds))
@@ -70,29 +72,34 @@ def sizes(groups: int) -> Iterator[int]:
 
 def _point(judge: Judge, own: Sequence[Floats], size: int, chance: np.random.Generator) -> Point | None:
     """None where the objective is not defined on what was left out."""
-    found = []
-    for _ in range(DRAWS):
-        held = np.zeros_like(judge.start)
-        for fold, terms in enumerate(own):
-            unseen = judge.fold_of == fold
-            drawn = chance.permutation(np.flatnonzero(~unseen))[:size]
-            held[unseen] = _chosen(judge, terms, drawn)[unseen]
-        value = judge.figure(held)
-        found += [value] if value is not None else []
+    drawn = np.zeros((len(own), DRAWS, len(judge.start)), bool)
+    for draw, fold in product(range(DRAWS), range(len(own))):
+        drawn[fold, draw, chance.permutation(np.flatnonzero(judge.fold_of != fold))[:size]] = True
+    held = np.stack([_unseen(judge, terms, drawn[fold], judge.fold_of == fold) for fold, terms in enumerate(own)])
+    found = [value for value in map(judge.figure, np.moveaxis(held, 1, 0)) if value is not None]
     if not found:
         return None
     low, high = np.percentile(found, (10, 90))
     return Point(size, float(np.mean(found)), float(low), float(high))
 
 
-def _chosen(judge: Judge, terms: Floats, drawn: npt.NDArray[np.int64]) -> Floats:
-    """Terms by group of the candidate that is best on some groups, or of the start, ``(groups, 2)``."""
-    sums = terms[:, drawn].sum(axis=1)
-    values = judge.sign * np.asarray(judge.metric.combine(sums[:, 0], sums[:, 1]), np.float64)
-    if np.isnan(values).all():
-        return judge.start
-    best: Floats = terms[int(np.nanargmax(values))]
-    return best if judge.is_ahead(best[drawn], judge.start[drawn], len(terms)) else judge.start
+def _unseen(judge: Judge, terms: Floats, drawn: npt.NDArray[np.bool_], unseen: npt.NDArray[np.bool_]) -> Floats:
+    """Sums over the groups of a fold of what was chosen in each draw, ``(draws, 2)``.
+
+    Args:
+        judge: chooses.
+        terms: of the candidates of the fold's study, ``(candidates, groups, 2)``.
+        drawn: the groups that each choice sees, ``(draws, groups)``.
+        unseen: those of the fold, ``(groups,)``.
+    """
+    tops, bottoms = (drawn.astype(np.float64) @ terms[..., side].T for side in (0, 1))
+    values = judge.sign * np.asarray(judge.metric.combine(tops, bottoms), np.float64)
+    known = ~np.isnan(values)
+    best = np.where(known, values, -np.inf).argmax(axis=1)
+    taken = [judge.is_ahead(terms[one, seen], judge.start[seen], count) if count else False
+             for one, seen, count in zip(best, drawn, known.sum(axis=1), strict=True)]  # fmt: skip
+    held = np.where(np.array(taken)[:, None, None], terms[best][:, unseen], judge.start[unseen])
+    return np.asarray(held.sum(axis=1), np.float64)
 
 
 def enough(curve: Sequence[Point], sign: int) -> int | None:

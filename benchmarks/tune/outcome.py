@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from benchmarks.sweeps import Grid, plateau
 from benchmarks.tune.candidates import WHOLE, Candidate
 from benchmarks.tune.choice import Judge, Judged
 from benchmarks.tune.crew import Crew
+from benchmarks.tune.importance import importance
 from benchmarks.tune.learning import Point, learning_curve
 from benchmarks.tune.search import Search
 from benchmarks.tune.surface import Floats
@@ -232,46 +232,3 @@ def _interval(judge: Judge, candidate: Candidate) -> Interval:
     terms = candidate.sums(WHOLE)
     return interval(terms[:, 0], terms[:, 1], range(len(terms)), seed=judge.seed, combine=judge.metric.combine,
                     limits=judge.metric.range)  # fmt: skip
-
-
-def importance(task: Task, candidates: Sequence[Candidate]) -> dict[str, float]:
-    """Each field's part in how the objective varies over the better candidates (PED-ANOVA, Watanabe et al. 2023).
-
-    Args:
-        task: what was searched.
-        candidates: of all studies.
-    """
-    import optuna
-
-    fields = [
-        field for field in task.space.fields if len({str(one.params_whole[field.name]) for one in candidates}) > 1
-    ]
-    usable = [one for one in candidates if one.whole is not None]
-    if len(fields) < 2 or len(usable) < 2 * len(fields):
-        return {}
-    study = optuna.create_study(direction="maximize" if task.sign > 0 else "minimize")
-    for one in usable:
-        trial = optuna.trial.create_trial(
-            params={field.name: one.params_whole[field.name] for field in fields},
-            distributions={field.name: _distribution(field) for field in fields},
-            value=float(one.whole or 0.0),
-        )
-        study.add_trial(trial)
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)  # that the better ones cannot be told from all
-        try:
-            return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
-        except UserWarning:
-            return {}
-
-
-def _distribution(field: Any) -> Any:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if field.choices:
-        return CategoricalDistribution(field.choices)
-    low, high = field.low, field.high
-    if field.knob.kind == "int":
-        return IntDistribution(int(low), int(high), step=int(field.step or 1))
-    return FloatDistribution(low, high)

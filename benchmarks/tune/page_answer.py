@@ -219,5 +219,6 @@ def _cautions(told: Told) -> Iterator[str]:
         yield f"In {figures.count(failed, 'trial')} the pipeline failed on an image, which counts as 0."
     fields = len(told.said["searched"])
     if fields > 1 and not told.said["importance"]:
-        yield (f"{figures.count(told.said['trials'], 'trial')} are few for {fields} fields, and which of them matter "
-               f"cannot be told. Give at least {2 * fields} trials, better many more, or fewer --fields.")  # fmt: skip
+        n = figures.count(told.said["trials"], "trial")
+        yield (f"Which of the {fields} fields matter cannot be told from {n}: the best ones lie where chance might "
+               "have put them. More trials may tell, or fewer --fields.")  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -89,7 +89,7 @@ class Watch:
         known = []
         for one in study.get_trials(deepcopy=False):
             if one.state == TrialState.RUNNING and self.is_dead(study.study_name, one):
-                study.tell(one.number, state=TrialState.FAIL, skip_if_finished=True)
+                give_up(study, one.number)
             elif one.state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING):
                 known.append(one)
         return known
@@ -112,7 +112,6 @@ def working(study: Study, trial: Trial) -> Iterator[None]:
         trial: that was just begun.
     """
     from optuna.exceptions import UpdateFinishedTrialError
-    from optuna.trial import TrialState
 
     over = Event()
     thread = Thread(target=_signs, args=(trial, over), daemon=True)
@@ -123,10 +122,19 @@ def working(study: Study, trial: Trial) -> Iterator[None]:
     except UpdateFinishedTrialError:
         return
     except BaseException:
-        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        give_up(study, trial.number)
         raise
     finally:
         over.set()
+
+
+def give_up(study: Study, number: int) -> None:
+    """Make a trial a failed one, which counts as none."""
+    from optuna.exceptions import UpdateFinishedTrialError
+    from optuna.trial import TrialState
+
+    with suppress(UpdateFinishedTrialError):  # another process did so first
+        study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def _signs(trial: Trial, over: Event) -> None:
@@ -143,7 +151,7 @@ def _signs(trial: Trial, over: Event) -> None:
 def _signed(trial: FrozenTrial) -> tuple[str, str, str]:
     (before, _, began) = str(trial.user_attrs.get(RUNNER, "")).rpartition(":")
     host, _, process = before.rpartition(":")
-    return host, process, began
+    return (host, process, began) if process.isdecimal() else ("", "", "")  # else nobody of this program wrote it
 
 
 def _began(process: int) -> str:

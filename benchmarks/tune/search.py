@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.tune.candidates import RESULT, Aim, Candidate, read
 from benchmarks.tune.crew import Crew
-from benchmarks.tune.runners import Watch, is_unsigned, working
+from benchmarks.tune.runners import Watch, give_up, is_unsigned, working
 from benchmarks.tune.task import Task
 from benchmarks.tune.trial import Trying
 
@@ -78,7 +78,8 @@ class Search:
     def candidates(self) -> tuple[Candidate, ...]:
         """Of all studies."""
         return tuple(one for variant, fold in self.task.studies()
-                     for one in read(self.study(variant, fold).get_trials(deepcopy=False), variant, fold))  # fmt: skip
+                     for one in read(self.study(variant, fold).get_trials(deepcopy=False), variant, fold,
+                                     self.task))  # fmt: skip
 
     def _study(self, variant: int, fold: int, until: float) -> None:
         """Make trials until there are enough; those of others are waited for, since they count in the answer."""
@@ -101,7 +102,7 @@ class Search:
         with working(study, trial):
             before = self._before(study, trial.number)
             if len(before) >= quota:
-                study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+                give_up(study, trial.number)
                 return
             found = self._found(study, trying, trial, before)
             if found is None or found.train is None:
@@ -125,17 +126,18 @@ class Search:
         exact = trying.optimum() if "start" in aims and "exact" not in aims else {}
         aim: Aim = "start" if "start" not in aims else "exact" if exact else "drawn"
         trial.set_user_attr(AIM, aim)
-        known = self._known(study.study_name, before)
+        known = self._known(study.study_name, trying, before)
         best = max(known, key=lambda one: self.task.sign * float(one.train or 0.0), default=None)
         fixed = self.task.space.start() if aim == "start" else exact or self._held(len(before), trying.fold, best)
         study.sampler = self._sampler(len(before), trying.fold, fixed)
         return trying.judged(trial, best, known, aim)
 
-    def _known(self, study: str, trials: Sequence[FrozenTrial]) -> list[Candidate]:
+    def _known(self, study: str, trying: Trying, trials: Sequence[FrozenTrial]) -> list[Candidate]:
         """The candidates among some trials of a study, the first ones first, each read once."""
         keys = [(study, one.number) for one in trials]
         new = [one for one, key in zip(trials, keys, strict=True) if key not in self.seen]
-        self.seen |= {(study, one.number): one for one in read(new, 0, 0)}
+        variant = self.task.variants.index(trying.variant)
+        self.seen |= {(study, one.number): one for one in read(new, variant, trying.fold, self.task)}
         return [self.seen[key] for key in keys if key in self.seen]
 
     def _seed(self, number: int, fold: int) -> int:

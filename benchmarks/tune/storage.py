@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import UsageError
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 JOURNAL = "study.journal"
 WAIT_S = 60
 """For a lock of SQLite that another process holds."""
+
+OPENINGS = 20
+BEING_MADE = ("already exists", "unique constraint", "duplicate", "locked")
+"""What a database says where another process makes its tables at the same moment."""
 
 PARTS = ("sqlalchemy", "alembic", "optuna")
 """Packages whose errors are those of a storage."""
@@ -41,15 +48,30 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         if url is not None and "://" in url:
-            arguments: dict[str, Any] = {"connect_args": {"timeout": WAIT_S}} if url.startswith("sqlite") else {}
-            return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
+            return _database(url)
         return _journal(Path(url) if url is not None else folder / JOURNAL)
     except (ImportError, OSError, ValueError) as error:
         raise _unusable(url, error) from error
     except Exception as error:
-        if not type(error).__module__.startswith(PARTS):
+        if not _is_theirs(error):
             raise
         raise _unusable(url, error) from error
+
+
+def _database(url: str) -> BaseStorage:
+    """Its tables are made by whoever comes first; of two who come at once one finds them half made, and waits."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    arguments: dict[str, Any] = {"connect_args": {"timeout": WAIT_S}} if url.startswith("sqlite") else {}
+    for left in reversed(range(OPENINGS)):
+        try:
+            return RDBStorage(url, engine_kwargs=arguments)
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if not left or not any(words in str(error).lower() for words in BEING_MADE):
+                raise
+            sleep(random.uniform(0.05, 0.3))
+    raise AssertionError
 
 
 @contextmanager
@@ -65,9 +87,17 @@ def reached(url: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not type(error).__module__.startswith(PARTS):
+        if not _is_theirs(error):
             raise
         raise _unusable(url, error.__cause__ or error) from error
+
+
+def _is_theirs(error: Exception) -> bool:
+    """Whether a package of a storage raised it, of whatever kind: so they do of entries that they did not write."""
+    if isinstance(error, MemoryError | OSError):
+        return False
+    inner = [frame for frame, _ in walk_tb(error.__traceback__)][-1]
+    return any(name.startswith(PARTS) for name in (type(error).__module__, str(inner.f_globals.get("__name__"))))
 
 
 def _unusable(url: str | None, error: BaseException) -> UsageError:

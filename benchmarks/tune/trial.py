@@ -94,11 +94,11 @@ class Trying:
         """Whether the best so far is surely ahead on the early images."""
         surface = self.crew.judge(setting, swept=swept, early=True)
         place = self._places(surface, setting, sampled=sampled)[TRAIN]
+        early = {self.task.group[name] for name in self.task.early}
         seen = self.task.fold_of_groups != (self.fold if self.task.folds > 1 else -1)
-        terms = by_group(self.task, self.crew.ids, self.crew.at([place]))[0][seen]
-        said = terms[:, 1] != 0
-        other = best.sums(TRAIN)[seen][said]
-        return ahead_by(other, terms[said], self.task.metric, HOPELESS)
+        seen &= [group in early for group in sorted(set(self.task.group.values()))]
+        terms = by_group(self.task, self.crew.ids, self.crew.at([place]))[0]
+        return ahead_by(best.sums(TRAIN)[seen], terms[seen], self.task.metric, HOPELESS)
 
     def _here(self, setting: Setting) -> Place:
         """Places of a setting's own thresholds."""
