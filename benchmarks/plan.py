@@ -146,7 +146,8 @@ def _tuned_here(entry: specs.PipelineSpec, values: Params, request: Request, dat
     unjudged = not dataset.has_truth or (request.weights == RANDOM and bool(found.info.weights_for(values)))
     if not listed or unjudged:
         return 0
-    overlap = leaks.tuned_overlap(listed, dataset)
+    near = preset(found, entry.preset)[1].copies == "near"
+    overlap = leaks.tuned_overlap(listed, dataset, near=near)
     if overlap and not request.allow_tuned:
         raise leaks.refused(f"{entry.name}@{entry.preset}", overlap, dataset)
     return len(overlap)

@@ -79,7 +79,7 @@ def read_exclusions(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"--exclude {path} cannot be read: {error}.", "Give a text file with one sample id a line."

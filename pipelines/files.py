@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def replace_bytes(path: Path, data: bytes, *, lasting: bool = False) -> None:
         data: all of it.
         lasting: whether it must survive a power cut too, which takes some milliseconds.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{secrets.randbelow(10**18)}")  # containers share process numbers
     try:
         with temporary.open("wb") as file:
             file.write(data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from pipelines.errors import PromptError
+from pipelines.types import Prompt
 
 
 class Provenance(BaseModel):
@@ -31,6 +34,7 @@ class Provenance(BaseModel):
         images: file beside this one that lists the images that the values were chosen on.
         images_sha256: of that file.
         study: key of the search, by which the same search may save it again.
+        copies: what counted as a copy of an image: what looks the same too, or the same bytes alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +59,7 @@ class Provenance(BaseModel):
     images: str | None = None
     images_sha256: str | None = None
     study: str | None = None
+    copies: Literal["near", "exact"] = "near"
 
 
 class Preset(BaseModel):
@@ -71,3 +76,11 @@ class Preset(BaseModel):
     params: dict[str, Any] = {}
     prompt: tuple[str, ...] = ()
     provenance: Provenance = Provenance(source="defaults of the fields")
+
+    @field_validator("prompt")
+    @classmethod
+    def _is_a_prompt(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return Prompt(texts).texts
+        except PromptError as error:
+            raise ValueError(str(error)) from error

@@ -90,11 +90,20 @@ def check_splits(dataset: Dataset, split: str | None, *, left_out: Collection[st
     if found:
         alike = " If those that look alike are no copies, give --copies exact." if near else ""
         raise LeakError(
-            f"{dataset.name}: {len({one.judged for one in found})} images outside of split {split!r} are not "
-            f"independent of it: {_listed(found)}.",
-            "Put both of a pair into one split, take one of them out with --exclude, or correct the column 'group'."
-            + alike,
+            f"{dataset.name}: {_outside(found, split)} not independent of it: {_listed(found)}.",
+            f"{_cure(dataset)} take one of them out with --exclude.{alike}",
         )
+
+
+def _outside(found: Sequence[Overlap], split: str) -> str:
+    number = len({one.judged for one in found})
+    return f"{number} image{'s' * (number != 1)} outside of split {split!r} {'is' if number == 1 else 'are'}"
+
+
+def _cure(dataset: Dataset) -> str:
+    if dataset.splits:
+        return "Put both of a pair into one split, correct the column 'group', or"
+    return "Give both of a pair one name in a column 'group' of metadata.csv, so that they are dealt out together, or"
 
 
 def _shared_groups(tuned: Sequence[Sample], rest: Sequence[Sample]) -> list[Overlap]:
@@ -120,12 +129,13 @@ def _listed(found: Sequence[Overlap]) -> str:
     return "; ".join(map(str, found[:SHOWN])) + (f"; and {more} more" if more > 0 else "")
 
 
-def tuned_overlap(tuned: Sequence[TunedImage], dataset: Dataset) -> list[Overlap]:
+def tuned_overlap(tuned: Sequence[TunedImage], dataset: Dataset, *, near: bool = True) -> list[Overlap]:
     """Which images of a dataset a preset was tuned on, or on a near-duplicate of; ids and groups say nothing.
 
     Args:
         tuned: the images of the preset.
-        dataset: that is to judge it; every picture is decoded once.
+        dataset: that is to judge it; every picture is decoded once where looks are compared.
+        near: whether pictures that look alike are the same one, and not those of the same bytes alone.
 
     Returns:
         One for each such image of the dataset, with the one of the preset that is most like it.
@@ -134,6 +144,9 @@ def tuned_overlap(tuned: Sequence[TunedImage], dataset: Dataset) -> list[Overlap
         ParameterError: the preset is of another version.
         DatasetError: a picture cannot be read.
     """
+    if not near:
+        same = {one.sha256: one.id for one in tuned}
+        return [Overlap(same[one.image_hash], one.id, "same bytes") for one in dataset if one.image_hash in same]
     known = [from_text(one.fingerprint, one.sha256) for one in tuned]
     ids, prints = [], []
     for sample_id, one in _streamed(dataset):

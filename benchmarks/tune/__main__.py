@@ -77,7 +77,7 @@ def tune(
     weights: Weights = None,
     max_latency_ms: Slowest = None,
     evidence_mb: Annotated[
-        float, typer.Option(min=0, help="Room for what networks saw, from one search to the next.")
+        float, typer.Option(min=0, max=1e9, help="Room for what networks saw, from one search to the next.")
     ] = 2000,
     copies: Annotated[
         Copies, typer.Option(help="What may not be on both sides: pictures that look the same too, or the same bytes.")
@@ -111,17 +111,22 @@ def tune(
     for note in (*samples.notes, *notes):
         screen.print(note, markup=False, soft_wrap=True)
     if save is not None:
-        check_name(task, save, replace=replace)
+        check_saved(task, save, replace=replace)
     folder = out / f"tune-{task.key()}"
     outcome = _search(planned, folder, storage, jobs, timeout, quiet=quiet)
     return _tell(outcome, samples, folder, save, replace=replace, wandb=wandb, quiet=quiet, as_json=as_json)
 
 
-def check_name(task: Task, name: str, *, replace: bool) -> None:
-    """Refuse before the search, and not after, a name that cannot be saved under."""
+def check_saved(task: Task, name: str, *, replace: bool) -> None:
+    """Refuse before the search, and not after, what cannot be saved: chance, or under a name that will not do."""
+    from benchmarks.leaderboard import is_random
+    from pipelines.errors import UsageError
     from pipelines.presets import check_saving
     from pipelines.registry import pipeline_class
 
+    if is_random(task.configuration):
+        raise UsageError("What random weights make seem best is chance, and cannot be saved.",
+                         "Leave out --save, or give real weights.")  # fmt: skip
     check_saving(pipeline_class(task.configuration.pipeline), name, replace=replace, study=task.key())
 
 
@@ -131,12 +136,13 @@ def _words(given: list[str] | None, path: Path | None) -> tuple[str, ...]:
     lines: list[str] = []
     if path is not None:
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"--wordings {path} cannot be read: {error}.", "Give a text file, one wording a line."
             ) from error
-    words = tuple(dict.fromkeys(line.strip() for line in (*(given or ()), *lines) if line.strip()))
+    said = [line.strip() for line in (*(given or ()), *(line for line in lines if not line.startswith("#")))]
+    words = tuple(dict.fromkeys(line for line in said if line))
     if not words and (given or path is not None):
         raise UsageError(f"There is no wording in {path or '--wording'}.", "Give at least one, one a line.")
     return words
@@ -167,14 +173,15 @@ def _tell(outcome: Outcome, samples: Dataset, folder: Path, save: str | None, *,
     from benchmarks.tune.page import write_report
     from benchmarks.tune.saving import save as save_as
 
-    said = document.document(outcome, None, folder)
-    write_whole(folder / "tuned.json", json.dumps(said, allow_nan=False, ensure_ascii=False, indent=1))
-    page = write_report(outcome, said, folder)  # what was found is safe before anything else can fail
-    if save is not None:
-        preset = save_as(outcome, save, samples, replace=replace)
-        said = document.document(outcome, preset, folder)
-        write_whole(folder / "tuned.json", json.dumps(said, allow_nan=False, ensure_ascii=False, indent=1))
-        page = write_report(outcome, said, folder)
+    def write(preset: document.Saved | None) -> tuple[dict[str, Any], Path]:
+        whole = document.document(outcome, preset, folder)
+        public = document.public(outcome, whole)
+        write_whole(folder / "tuned.json", json.dumps(public, allow_nan=False, ensure_ascii=False, indent=1))
+        return public, write_report(outcome, whole, folder)
+
+    said, page = write(None)  # what was found is safe before anything else can fail
+    if save is not None and not outcome.nothing:
+        said, page = write(save_as(outcome, save, samples, replace=replace))
     screen = console(quiet=quiet, to_stderr=as_json)
     document.show(outcome, screen)
     if said["preset"]:
@@ -186,7 +193,7 @@ def _tell(outcome: Outcome, samples: Dataset, folder: Path, save: str | None, *,
         emit({**said, **error})
     elif failure:
         raise failure
-    return failure.exit_code if failure else 0
+    return failure.exit_code if failure else int(outcome.nothing)
 
 
 def _track(outcome: Outcome, said: Mapping[str, Any], folder: Path, *, quiet: bool) -> WorkbenchError | None:

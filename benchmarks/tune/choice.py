@@ -46,6 +46,7 @@ class FoldResult:
         value: the objective on those that it did not see.
         n_groups: of these.
         start: what the search began with gives on them.
+        tried: trials that it was chosen from.
     """
 
     fold: int
@@ -54,6 +55,7 @@ class FoldResult:
     value: float | None
     n_groups: int
     start: float | None = None
+    tried: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Judge:
         start: terms by group of what the search began with, ``(groups, 2)``.
         seed: of the bootstrap.
         may_stay: whether what the search began with may be kept; not where it is too slow.
+        given_up: trials of each fold's searches that were tried and not judged; they count among those tried.
     """
 
     metric: Metric
@@ -98,6 +101,7 @@ class Judge:
     start: Floats
     seed: int
     may_stay: bool = True
+    given_up: tuple[int, ...] = ()
 
     @property
     def sign(self) -> int:
@@ -109,13 +113,14 @@ class Judge:
         value = float(self.metric.combine(*terms.sum(axis=0)))
         return None if np.isnan(value) else value
 
-    def pick(self, candidates: Sequence[Candidate], place: int, seen: Floats) -> Candidate | None:
+    def pick(self, candidates: Sequence[Candidate], place: int, seen: Floats, given_up: int = 0) -> Candidate | None:
         """The best on the groups that are seen; None where a start that may stay is as good but for chance.
 
         Args:
             candidates: to choose from.
             place: of their terms.
             seen: bool ``(groups,)``.
+            given_up: further trials that were not judged.
         """
         figures = [(self.figure(one.sums(place)[seen]), one) for one in candidates]
         ranked = [(self.sign * value, one) for value, one in figures if value is not None]
@@ -123,7 +128,7 @@ class Judge:
             return None
         top = max(value for value, _ in ranked)
         best = min((one for value, one in ranked if value == top), key=lambda one: one.order)
-        is_ahead = self.is_ahead(best.sums(place)[seen], self.start[seen], len(ranked))
+        is_ahead = self.is_ahead(best.sums(place)[seen], self.start[seen], len(ranked) + given_up)
         return best if is_ahead or not self.may_stay else None
 
     def is_ahead(self, terms: Floats, other: Floats, tried: int) -> bool:
@@ -138,10 +143,11 @@ class Judge:
             folds: how many there are; 1 = none is left out.
         """
         everything = np.ones(len(self.start), bool)
-        chosen = self.pick(candidates, WHOLE, everything)
+        chosen = self.pick(candidates, WHOLE, everything, sum(self.given_up))
         value = self.figure(self.start if chosen is None else chosen.sums(WHOLE))
-        picks = [self.pick([one for one in candidates if one.fold == fold], TRAIN, self.fold_of != fold)
-                 for fold in range(folds)]  # fmt: skip
+        own = [[one for one in candidates if one.fold == fold] for fold in range(folds)]
+        lost = self.given_up or (0,) * folds
+        picks = [self.pick(some, TRAIN, self.fold_of != fold, lost[fold]) for fold, some in enumerate(own)]
         if folds < 2 or not (self.may_stay or all(picks)):  # a part whose search found nothing has no figure
             return Judged(chosen, value, self.figure(self.start), None, None, (), too_slow=not self.may_stay)
         held, results = np.zeros_like(self.start), []
@@ -150,7 +156,8 @@ class Judge:
             terms = self.start if best is None else best.sums(TRAIN)
             held[unseen] = terms[unseen]
             results.append(FoldResult(fold, best, self.figure(terms[~unseen]), self.figure(terms[unseen]),
-                                      int(unseen.sum()), self.figure(self.start[unseen])))  # fmt: skip
+                                      int(unseen.sum()), self.figure(self.start[unseen]),
+                                      len(own[fold]) + lost[fold]))  # fmt: skip
         found = interval(held[:, 0], held[:, 1], range(len(held)), seed=self.seed, combine=self.metric.combine,
                          limits=self.metric.range)  # fmt: skip
         return Judged(chosen, value, self.figure(self.start), self.figure(held), found, tuple(results),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.tune.choice import FoldResult
 from benchmarks.tune.learning import enough
 from benchmarks.tune.outcome import Outcome
+from benchmarks.tune.task import Task
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +54,7 @@ def document(outcome: Outcome, preset: Saved | None, folder: Path) -> dict[str, 
         "best": {
             "params": dict(outcome.params),
             "words": list(outcome.words),
+            "errors": outcome.errors,
             "value": judged.value,
             "cv_value": judged.cv_value,
             "cv_ci": list(cv.ends) if cv and cv.ends else None,
@@ -62,8 +64,9 @@ def document(outcome: Outcome, preset: Saved | None, folder: Path) -> dict[str, 
             "folds": [_fold(one, task.space.names) for one in judged.folds],
         },
         "start": {"value": judged.start, "kept": judged.chosen is None, "too_slow": judged.too_slow},
-        "trials": len(outcome.candidates),
-        "searched": list(task.space.names),
+        "trials": len(outcome.candidates) + outcome.given_up,
+        "given_up": outcome.given_up,
+        "searched": list(searched(task)),
         "swept": list(task.swept),
         "curves": [vars(curve) for curve in outcome.curves],
         "learning_curve": [vars(point) for point in outcome.learning],
@@ -76,6 +79,7 @@ def document(outcome: Outcome, preset: Saved | None, folder: Path) -> dict[str, 
         "pass_s": None if outcome.pass_s is None else round(outcome.pass_s, 4),
         "decision_s": outcome.decision_s,
         "seed": task.seed,
+        "random_weights": outcome.random,
         "copies": "near" if task.near else "exact",
         "preset": str(preset.path) if preset else None,
         "saved_as": f"{task.configuration.pipeline}@{preset.name}" if preset else None,
@@ -87,20 +91,49 @@ def _fold(one: FoldResult, names: tuple[str, ...]) -> dict[str, Any]:
     chosen = one.chosen
     params = {name: chosen.params_train[name] for name in names} if chosen else None
     return {"fold": one.fold, "value": one.value, "train": one.train, "n_groups": one.n_groups,
-            "start": one.start, "trial": chosen.number if chosen else None, "params": params}  # fmt: skip
+            "start": one.start, "tried": one.tried, "trial": chosen.number if chosen else None,
+            "params": params}  # fmt: skip
+
+
+def public(outcome: Outcome, said: dict[str, Any]) -> dict[str, Any]:
+    """What is printed and kept: no figure of quality where weights are random, and no choice where all is too slow.
+
+    Args:
+        outcome: of the search.
+        said: the whole document.
+    """
+    if outcome.nothing:
+        said = {**said, "best": {**said["best"], "params": None, "value": None}}
+    if not outcome.random:
+        return said
+    quality = ("value", "cv_value", "cv_ci", "gain", "gain_ci", "train", "start", "ci", said["objective"])
+
+    def without(row: dict[str, Any]) -> dict[str, Any]:
+        return {name: None if name in quality else value for name, value in row.items()}
+
+    best = {**without(said["best"]), "folds": [without(fold) for fold in said["best"]["folds"]]}
+    rows = {name: [without(row) for row in said[name]] for name in ("variants", "pareto")}
+    return {**said, **rows, "best": best, "start": without(said["start"]), "curves": [], "learning_curve": [],
+            "enough_groups": None, "importance": {}}  # fmt: skip
 
 
 def trials(outcome: Outcome) -> list[dict[str, Any]]:
     """One row a trial that was judged: what was tried, and what it came to over all images and without its fold."""
     task = outcome.task
     return [{"variant": task.variants[one.variant].label, "fold": one.fold, "trial": one.number,
-             task.objective: one.whole, f"{task.objective} without fold": one.train, "latency_ms": one.latency_ms,
+             task.objective: None if outcome.random else one.whole,
+             f"{task.objective} without fold": None if outcome.random else one.train, "latency_ms": one.latency_ms,
              "errors": one.errors, **{name: one.params_whole[name] for name in task.space.names}}
             for one in outcome.candidates]  # fmt: skip
 
 
 def show(outcome: Outcome, screen: Console) -> None:
     """Print what a person wants to know, the answer first."""
+    if outcome.random:
+        screen.print("The weights are random: times are real, and no figure of quality means anything.", soft_wrap=True)
+        for line in _times(outcome):
+            screen.print(line, markup=False, soft_wrap=True)
+        return
     for line in _answer(outcome):
         screen.print(line, markup=False, soft_wrap=True)
     _show_changes(outcome, screen)
@@ -121,6 +154,11 @@ def _answer(outcome: Outcome) -> Iterator[str]:
         few = ", few groups: read it as rough" if judged.cv and judged.cv.few_groups else ""
         yield f"cross-validated {name}: {judged.cv_value:.4f}{said}{few}"
     yield f"on the images of the search: {_number(judged.value)}, where it began: {_number(judged.start)}"
+    if outcome.nothing:
+        yield too_slow(outcome)
+        return
+    if outcome.errors:
+        yield f"On {outcome.errors} of {len(outcome.task.fold)} images what is kept fails, which counts as 0."
     if judged.too_slow:
         yield f"Where it began takes more than {outcome.task.most_ms:g} ms: the best that is fast enough is kept."
     if judged.too_slow and judged.cv_value is None and outcome.task.folds > 1:
@@ -129,6 +167,20 @@ def _answer(outcome: Outcome) -> Iterator[str]:
         yield f"asked for: {', '.join(outcome.words)} (a saved preset asks for the same)"
     if judged.chosen is None:
         yield "Nothing is ahead of where it began by more than the best of so many is by chance: this is kept."
+
+
+def too_slow(outcome: Outcome) -> str:
+    """That nothing is fast enough, and how fast it gets."""
+    took = [one.latency_ms for one in outcome.candidates if one.latency_ms is not None]
+    fastest = f"the fastest of {len(took)} takes {min(took):.4g} ms" if took else "nothing was timed"
+    return (f"Nothing that was tried takes at most {outcome.task.most_ms:g} ms: {fastest}. Allow more with "
+            "--max-latency-ms, or search more fields; trials that are done are not repeated.")  # fmt: skip
+
+
+def searched(task: Task) -> tuple[str, ...]:
+    """Fields that were searched, those of which each value costs a load first."""
+    loads = dict.fromkeys(name for one in task.variants if len(task.variants) > 1 for name in one.load)
+    return (*loads, *task.space.names)
 
 
 def _show_changes(outcome: Outcome, screen: Console) -> None:
@@ -142,7 +194,7 @@ def _show_changes(outcome: Outcome, screen: Console) -> None:
         table.add_column(name, justify="left" if name == "field" else "right")
     before = outcome.task.configuration.params
     for name, value in outcome.params.items():
-        if before.get(name) != value:
+        if before.get(name) != value and name not in (outcome.task.params.floor or ())[:1]:
             part = outcome.importance.get(name)
             table.add_row(name, _said(before.get(name)), _said(value), f"{part:.0%}" if part is not None else "")
     screen.print(table)
@@ -186,10 +238,7 @@ def _further(outcome: Outcome) -> Iterator[str]:
         yield f"{curve.field}: {curve.best:g} is chosen; from {low:g} to {high:g} the figure stays within 0.01"
         if curve.of_folds:
             yield f"  best without one fold each: {min(curve.of_folds):g} to {max(curve.of_folds):g}"
-    if outcome.pass_s is not None:
-        yield f"a pass over all images takes {outcome.pass_s:.2f} s"
-    if outcome.decision_s is not None:
-        yield f"a trial that needs no pass takes {outcome.decision_s:.3f} s"
+    yield from _times(outcome)
     if outcome.judged.chosen is None:  # choosing nothing takes no images
         return
     needed = enough(outcome.learning, outcome.task.sign)
@@ -197,6 +246,13 @@ def _further(outcome: Outcome) -> Iterator[str]:
         yield f"Labelled images: from some {needed} groups on, more of them change the choice by less than 0.005."
     elif outcome.learning:
         yield f"Labelled images: with {outcome.learning[-1].n_groups} groups more of them may still pay."
+
+
+def _times(outcome: Outcome) -> Iterator[str]:
+    if outcome.pass_s is not None:
+        yield f"a pass over all images takes {outcome.pass_s:.2f} s"
+    if outcome.decision_s is not None:
+        yield f"a trial that needs no pass takes {outcome.decision_s:.3f} s"
 
 
 def _number(value: float | None) -> str:

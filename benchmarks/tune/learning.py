@@ -75,7 +75,7 @@ def _point(judge: Judge, own: Sequence[Floats], size: int, chance: np.random.Gen
     drawn = np.zeros((len(own), DRAWS, len(judge.start)), bool)
     for draw, fold in product(range(DRAWS), range(len(own))):
         drawn[fold, draw, chance.permutation(np.flatnonzero(judge.fold_of != fold))[:size]] = True
-    held = np.stack([_unseen(judge, terms, drawn[fold], judge.fold_of == fold) for fold, terms in enumerate(own)])
+    held = np.stack([_unseen(judge, terms, drawn[fold], fold) for fold, terms in enumerate(own)])
     found = [value for value in map(judge.figure, np.moveaxis(held, 1, 0)) if value is not None]
     if not found:
         return None
@@ -83,20 +83,21 @@ def _point(judge: Judge, own: Sequence[Floats], size: int, chance: np.random.Gen
     return Point(size, float(np.mean(found)), float(low), float(high))
 
 
-def _unseen(judge: Judge, terms: Floats, drawn: npt.NDArray[np.bool_], unseen: npt.NDArray[np.bool_]) -> Floats:
+def _unseen(judge: Judge, terms: Floats, drawn: npt.NDArray[np.bool_], fold: int) -> Floats:
     """Sums over the groups of a fold of what was chosen in each draw, ``(draws, 2)``.
 
     Args:
         judge: chooses.
         terms: of the candidates of the fold's study, ``(candidates, groups, 2)``.
         drawn: the groups that each choice sees, ``(draws, groups)``.
-        unseen: those of the fold, ``(groups,)``.
+        fold: that the choice does not see.
     """
+    unseen, lost = judge.fold_of == fold, judge.given_up[fold] if judge.given_up else 0
     tops, bottoms = (drawn.astype(np.float64) @ terms[..., side].T for side in (0, 1))
     values = judge.sign * np.asarray(judge.metric.combine(tops, bottoms), np.float64)
     known = ~np.isnan(values)
     best = np.where(known, values, -np.inf).argmax(axis=1)
-    taken = [judge.is_ahead(terms[one, seen], judge.start[seen], count) if count else False
+    taken = [not judge.may_stay or judge.is_ahead(terms[one, seen], judge.start[seen], count + lost) if count else False
              for one, seen, count in zip(best, drawn, known.sum(axis=1), strict=True)]  # fmt: skip
     held = np.where(np.array(taken)[:, None, None], terms[best][:, unseen], judge.start[unseen])
     return np.asarray(held.sum(axis=1), np.float64)

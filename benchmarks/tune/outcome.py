@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.leaderboard import is_random
 from benchmarks.statistics.intervals import Interval, interval
 from benchmarks.sweeps import Grid, plateau
 from benchmarks.tune.candidates import WHOLE, Candidate
@@ -19,7 +20,6 @@ from benchmarks.tune.search import Search
 from benchmarks.tune.surface import Floats
 from benchmarks.tune.task import Setting, Task
 from benchmarks.tune.trial import by_group, raised
-from pipelines.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Curve:
         field: the threshold.
         values: thresholds, rising.
         figures: the objective at each over all images.
-        best: what was chosen, on the grid.
+        best: what was chosen; where the search began, it may lie beside the grid.
         plateau: thresholds around that at which it is at most 0.01 worse.
         of_folds: where it is best with each fold left out.
     """
@@ -80,6 +80,8 @@ class Outcome:
         pass_s: seconds of a pass over all images with nothing known, decisions and scores included; None where evidence
             was stored before, so that none was made.
         decision_s: median seconds of trials whose evidence was there.
+        given_up: trials that early images left no hope for, or whose values do not go together.
+        errors: images on which what is kept failed.
     """
 
     task: Task
@@ -94,6 +96,18 @@ class Outcome:
     importance: Mapping[str, float]
     pass_s: float | None
     decision_s: float | None
+    given_up: int = 0
+    errors: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing may be kept: all that was tried is too slow."""
+        return self.judged.too_slow and self.judged.chosen is None
+
+    @property
+    def random(self) -> bool:
+        """Whether the weights are random, so that no figure of quality means anything."""
+        return is_random(self.task.configuration)
 
 
 def search(finder: Search) -> Outcome:
@@ -108,10 +122,9 @@ def search(finder: Search) -> Outcome:
     terms = by_group(task, crew.ids, crew.at([(0, 0)]))[0]
     finder.run()
     candidates = finder.candidates()
-    judge = Judge(task.metric, task.fold_of_groups, terms, task.seed, start_may_stay(task, candidates))
+    given_up = finder.given_up()
+    judge = Judge(task.metric, task.fold_of_groups, terms, task.seed, start_may_stay(task, candidates), given_up)
     judged = judge.judge(eligible(task, candidates), task.folds)
-    if judged.chosen is None and not judge.may_stay:
-        raise _too_slow(task, candidates)
     params = dict(judged.chosen.params_whole if judged.chosen else start.params.model_dump(mode="json"))
     words = judged.chosen.words if judged.chosen else start.words
     known = [one.decide_s for one in candidates if not one.infer_s and one.decide_s]
@@ -126,6 +139,8 @@ def search(finder: Search) -> Outcome:
         variants=tuple(_variants(task, judge, candidates)),
         pareto=tuple(pareto(candidates, task.sign)),
         importance=importance(task, candidates),
+        given_up=sum(given_up),
+        errors=judged.chosen.errors if judged.chosen else first.errors,
         pass_s=first.infer_s + first.decide_s if first.looks == len(crew.ids) else None,
         decision_s=float(np.median(known)) if known else None,
     )
@@ -155,15 +170,6 @@ def start_may_stay(task: Task, candidates: Sequence[Candidate]) -> bool:
     return task.most_ms is None or not took or float(np.median(took)) <= task.most_ms
 
 
-def _too_slow(task: Task, candidates: Sequence[Candidate]) -> UsageError:
-    fastest = min((one.latency_ms for one in candidates if one.latency_ms is not None), default=float("inf"))
-    return UsageError(
-        f"Nothing that was tried takes {task.most_ms:g} ms at most: the fastest of {len(candidates)} takes "
-        f"{fastest:.4g} ms.",
-        "Allow more with --max-latency-ms, or search more fields; trials that are done are not repeated.",
-    )
-
-
 def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str, ...]) -> tuple[Curve, ...]:
     """The objective along each swept threshold through what was chosen."""
     setting = Setting(type(task.setting(task.variants[0], {}).params).model_validate(params), words)
@@ -176,19 +182,21 @@ def _curves(task: Task, crew: Crew, params: Mapping[str, Any], words: tuple[str,
     folds = [surface.values(task.metric, (fold,)) for fold in range(task.folds)] if task.folds > 1 else []
     grids = [(task.rank, 0), (task.cut, 1)]
     places = [0 if grid is None else grid.nearest(float(params[grid.field])) for grid, _ in grids]
-    return tuple(_curve(grid, axis, whole, folds, places, task.sign)
+    return tuple(_curve(grid, axis, whole, folds, places, task.sign, float(params[grid.field]))
                  for grid, axis in grids if grid is not None and grid.field in task.swept)  # fmt: skip
 
 
-def _curve(grid: Grid, axis: int, whole: Floats, folds: Sequence[Floats], places: Sequence[int], sign: int) -> Curve:
+def _curve(grid: Grid, axis: int, whole: Floats, folds: Sequence[Floats], places: Sequence[int], sign: int,
+           kept: float) -> Curve:  # fmt: skip
     along, chosen = _through(whole, axis, places), places[axis]
     low, high = plateau(along, chosen, sign=sign)
-    tops = [int(np.nanargmax(sign * _through(one, axis, places))) for one in folds]
+    lines = [sign * _through(one, axis, places) for one in folds]
+    tops = [int(np.nanargmax(line)) for line in lines if not np.isnan(line).all()]
     return Curve(
         field=grid.field,
         values=tuple(grid.values.tolist()),
         figures=tuple(None if np.isnan(value) else float(value) for value in along),
-        best=float(grid.values[chosen]),
+        best=kept,
         plateau=(float(grid.values[low]), float(grid.values[high])),
         of_folds=tuple(float(grid.values[top]) for top in tops),
     )

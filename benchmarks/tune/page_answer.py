@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.report import figures
 from benchmarks.report.markup import Markup, element, fragment
+from benchmarks.tune.document import too_slow
 from benchmarks.tune.learning import ENOUGH
 from benchmarks.tune.page_facts import Told, seconds
 
@@ -37,7 +38,7 @@ def answer(told: Told) -> Markup:
         element("p", headline(told), class_="headline"),
         _tiles(told),
         element("p", f"{told.name}: {told.task.metric.title} From 0 to 1, {more} is better.", class_="quiet"),
-        None if told.random else _listed("Why", list(_reasons(told))),
+        None if told.random or told.outcome.nothing else _listed("Why", list(_reasons(told))),
         element("h3", "What to do next"),
         [_step(words, line) for words, line in _next(told)],
         _listed("Read with care", list(_cautions(told)), "care"),
@@ -49,6 +50,8 @@ def headline(told: Told) -> str:
     if told.random:
         return "No figure on this page means anything: the weights are random. It shows what a search looks like."
     name, before = told.name, figures.score(told.start)
+    if told.outcome.nothing:
+        return too_slow(told.outcome)
     if told.kept:
         return f"Keep {told.label} as it is: no trial was clearly better. On these images it reaches {name} {before}."
     if told.said["start"]["too_slow"]:
@@ -155,6 +158,8 @@ def _next(told: Told) -> Iterator[tuple[str, str | None]]:
     """What to do in words, each with the line to type or None."""
     if told.random:
         yield "Search again with real weights; what is found with random ones is of no use.", None
+    elif told.outcome.nothing:
+        yield "Allow more time, or search fields that make it faster, such as the size that it works at.", None
     elif told.kept:
         yield "Nothing has to change. On your other images:", _run(told, told.label)
         yield "A longer search may still find more: give more --trials, fewer --fields, or a larger --span.", None

@@ -43,7 +43,7 @@ def _steps(told: Told) -> list[str]:
         "New values are taken only if they are ahead of the start by more than one standard error of the difference "
         "over groups of images (Breiman et al., 1984), and by more the more trials there were: the best of n that are "
         "no better is ahead by up to the square root of 2 ln n by chance. What is closer is not changed.",
-        f"Each part chose among {task.quota(0, 0)} trials; what is kept is the best of all {told.said['trials']}.",
+        *_tried(told),
         "Intervals are 95 % bootstrap intervals that resample whole groups of images; that of the gain is paired, on "
         "the same images.",
     ]
@@ -53,16 +53,30 @@ def _steps(told: Told) -> list[str]:
     return lines
 
 
+def _tried(told: Told) -> list[str]:
+    """How many trials each choice was among; those that were given up count too."""
+    among = sorted({fold["tried"] for fold in told.best["folds"]})
+    if not among:
+        return []
+    span = str(among[0]) if len(among) == 1 else f"{among[0]} to {among[-1]}"
+    early = told.said["given_up"]
+    lost = f" Of {told.said['trials']} trials {early} were given up early, or have values that do not go together."
+    together = sum(fold["tried"] for fold in told.best["folds"])
+    return [f"Each part chose among {span} trials; what is kept is the best of the {together} of all parts."
+            f"{lost * bool(early)}"]  # fmt: skip
+
+
 def _settings(told: Told) -> Markup:
     said, about, data = told.said, told.task.manifest.dataset, told.said["dataset"]
     environment, searches = told.task.manifest.environment, told.task.folds * len(told.task.variants)
     where = environment.get("gpu") if told.task.configuration.device == "cuda" else None
+    asked = told.best["words"] or about.prompt or told.task.configuration.prompt
     rows: list[list[Child]] = [
         ["Pipeline", told.label],
         ["Data", f"{told.dataset} ({about.format}), {data['n']} images in {data['n_groups']} groups"],
         ["Split", about.split or "all images"],
         ["Dataset hash", about.hash],
-        ["Asked for", ", ".join(about.prompt) if about.prompt else figures.NOTHING],
+        ["Asked for", ", ".join(asked) or figures.NOTHING],
         ["Trials", f"{said['trials']}, in {searches} search{'es' * (searches > 1)}"],
         ["Seed", str(said["seed"])],
         ["Pass over all images", seconds(said["pass_s"])],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +17,7 @@ from benchmarks.evidence import Compact, EvidenceStore, Origin, compact, evidenc
 from benchmarks.selection import PromptOf
 from benchmarks.tune.task import Setting, Task
 from pipelines.base import Pipeline
-from pipelines.errors import ContractError
+from pipelines.errors import ContractError, UnavailableError
 from pipelines.params import Params, first_step
 from pipelines.types import Evidence, Image, Prompt
 
@@ -64,7 +65,14 @@ class Passes:
                 return self.pipeline
             self.pipeline.close()
         configuration = self.task.configuration.model_copy(update={"params": params.model_dump(mode="json")})
-        return self._take(loading.load(configuration)[0])
+        pipeline, loaded = loading.load(configuration)
+        if loaded.substitute_for != configuration.substitute_for:
+            pipeline.close()
+            raise UnavailableError(
+                f"{loaded.substitute_for} cannot be had, and another would take its place: {loaded.substitute_why}",
+                "Fetch its weights, or take it out of --fields.",
+            )
+        return self._take(pipeline)
 
     def _take(self, pipeline: Pipeline) -> Pipeline:
         self.pipeline, self.origin = pipeline, Origin.of(pipeline)
@@ -106,18 +114,19 @@ class Passes:
         A search repeats this while its other workers wait; it is good enough to sort by, and no more: `benchmarks.run`
         says what a pipeline takes.
         """
-        pipeline, chosen = self.loaded(setting.params), self.samples[: TIMED * 8 : 8] or self.samples[:1]
-        found = {sample.id: self.evidence(setting, sample) for sample in chosen}
-        chosen = [sample for sample in chosen if found[sample.id] is not None]
+        pipeline, step = self.loaded(setting.params), max(1, len(self.samples) // TIMED)
+        spread = sorted(range(len(self.samples)), key=lambda place: place % step)  # evenly first, then the others
+        found = ((self.samples[place], self.evidence(setting, self.samples[place])) for place in spread)
+        chosen = list(islice(((sample, one) for sample, one in found if one is not None), TIMED))
         if not chosen:
             return float("inf")
         if setting.infer_key not in self.infer_ms:
             kept, pipeline.cache.max_bytes = pipeline.cache.max_bytes, 0
             looks = [_ms(pipeline.infer, [self._image(sample)], [self._prompt(sample, setting)], setting.params)
-                     for sample in chosen]  # fmt: skip
+                     for sample, _ in chosen]  # fmt: skip
             pipeline.cache.max_bytes = kept
             self.infer_ms[setting.infer_key] = float(np.mean(looks))
-        decisions = [_ms(pipeline.decide, found[sample.id], setting.params) for sample in chosen]
+        decisions = [_ms(pipeline.decide, one, setting.params) for _, one in chosen]
         return self.infer_ms[setting.infer_key] + float(np.mean(decisions))
 
     def close(self) -> None:

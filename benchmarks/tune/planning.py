@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,11 +15,13 @@ from benchmarks.leaks import check_splits, merge_notes, merged_groups
 from benchmarks.metrics import METRICS
 from benchmarks.metrics.overlap import OVERLAP
 from benchmarks.records import Protocol, RunManifest
+from benchmarks.specs import parse_pipelines
 from benchmarks.tune.folds import folds_of
 from benchmarks.tune.look import Look, first_look, swept
 from benchmarks.tune.passes import HELD_MB
 from benchmarks.tune.space import Space, space_of
 from benchmarks.tune.task import Task, Variant
+from benchmarks.tune.variants import check_wordings, variants_of
 from pipelines.base import Pipeline
 from pipelines.errors import DatasetError, UnavailableError, UnknownNameError, UsageError
 from pipelines.params import Params, knobs, make_params
@@ -92,17 +92,15 @@ def plan_task(request: Request) -> Plan:
     """
     objective, _ = objectives(request.objective)
     metric = METRICS[objective]
+    if request.fields == ():
+        raise UsageError("--fields names no field.", "Name some, or leave it out.")
     if metric.needs != "mask" or metric.family.name in ("classes", "presence"):
         raise UsageError(f"{objective} looks at more than the mask.", "Take miou, dice or boundary_iou.")
     if request.most_ms is not None and not objectives(request.objective)[1]:
         raise UsageError("--max-latency-ms needs times.", f"Give --objective {objective},{LATENCY}.")
     split, notes = _split(request)
-    manifest, dataset = plan.plan(_run_of(request, split))
-    only = manifest.configurations[0]
-    if only.unavailable is not None:
-        raise UnavailableError(only.unavailable, "Then tune again.")
-    if request.wordings and "text" not in pipeline_class(only.pipeline).info.prompts:
-        raise UsageError(f"{only.pipeline} reads no text, so that no wording changes anything.", "Leave out --wording.")
+    manifest, dataset, begun = _planned(request, split)
+    notes += begun
     if dataset.streamed or not all(sample.has_truth for sample in dataset):
         raise DatasetError(
             f"{dataset.name} has images without masks, or is a stream.",
@@ -115,8 +113,25 @@ def plan_task(request: Request) -> Plan:
     notes += merge_notes(dataset, groups)
     if not request.near:
         notes.append("Only pictures of the same bytes were taken for copies, as --copies exact says.")
-    task, look = _task(request, manifest, dataset, groups)
-    return Plan(task, dataset, (*notes, *_room_note(request, look, len(dataset))), look.pipeline)
+    variants, lacking = variants_of(request.fields or (), request.wordings, manifest, as_it_stands=not begun)
+    task, look = _task(request, manifest, dataset, groups, variants)
+    return Plan(task, dataset, (*notes, *lacking, *_room_note(request, look, len(dataset))), look.pipeline)
+
+
+def _planned(request: Request, split: str | None) -> tuple[RunManifest, Dataset, list[str]]:
+    """The manifest of a run that is asked for what it would be anyway, or where nothing says that, a wording."""
+    kind = pipeline_class(parse_pipelines(request.pipeline)[0].name)
+    if request.wordings and "text" not in kind.info.prompts:
+        raise UsageError(f"{kind.info.name} reads no text: no wording changes anything.", "Leave out --wording.")
+    check_wordings(request.wordings)
+    manifest, dataset = plan.plan(_run_of(request, split, request.prompts))
+    notes: list[str] = []
+    if manifest.configurations[0].unavailable is not None and request.wordings and not request.prompts:
+        manifest, dataset = plan.plan(_run_of(request, split, request.wordings[:1]))
+        notes.append(f"Nothing else says what to look for: the search begins with {request.wordings[0]!r}.")
+    if (reason := manifest.configurations[0].unavailable) is not None:
+        raise UnavailableError(reason, "Then tune again.")
+    return manifest, dataset, notes
 
 
 def _room_note(request: Request, look: Look, n: int) -> list[str]:
@@ -155,34 +170,32 @@ def _split(request: Request) -> tuple[str | None, list[str]]:
     return found, [f"The split {found} is tuned on; --split names another."]
 
 
-def _run_of(request: Request, split: str | None) -> plan.Request:
+def _run_of(request: Request, split: str | None, asked: tuple[str, ...]) -> plan.Request:
     if "," in request.pipeline:
         raise UsageError(f"{request.pipeline!r} names more than one pipeline.", "Tune one at a time.")
-    asked = request.prompts or request.wordings[:1]  # a dataset that says nothing needs no more than these
     return plan.Request(request.dataset, request.pipeline, asked, split, request.exclude, request.limit,
                         request.device, request.weights, protocol=Protocol(seed=request.seed),
                         allow_tuned=request.allow_tuned)  # fmt: skip
 
 
-def _task(request: Request, manifest: RunManifest, dataset: Dataset,
-          groups: dict[str, str]) -> tuple[Task, Look]:  # fmt: skip
+def _task(request: Request, manifest: RunManifest, dataset: Dataset, groups: dict[str, str],
+          variants: tuple[Variant, ...]) -> tuple[Task, Look]:  # fmt: skip
     only, (objective, timed) = manifest.configurations[0], objectives(request.objective)
     kind = pipeline_class(only.pipeline)
     base = make_params(kind.Params, only.params)
-    lowered, loads, folds = _lowered(base), _loads(base, request.fields or ()), _folds(request, groups)
-    wanted = [name for name in request.fields or () if _reads(base, name) != "load"] if request.fields else None
+    lowered, folds = _lowered(base), _folds(request, groups)
+    named = None if request.fields is None else [name for name in request.fields if _reads(base, name) != "load"]
     look = first_look(manifest, dataset, lowered)
     try:
         grids = look.grids if METRICS[objective].family is OVERLAP else ()
         ranges = {grid.field: (float(grid.values[0]), float(grid.values[-1]), 1 / grid.scale) for grid in grids}
-        space = space_of(lowered, wanted, kind.relevant(base), request.span, ranges) if wanted != [] else Space(())
+        space = space_of(lowered, named, kind.relevant(base), request.span, ranges) if named != [] else Space(())
         cut, rank = swept(grids, space.names, lowered)
     except BaseException:
         look.pipeline.close()
         raise
     manifest = manifest.model_copy(update={"configurations": (
         only.model_copy(update={"params": lowered.model_dump(mode="json")}),)})  # fmt: skip
-    variants = tuple(Variant(load, words) for load, words in product(loads, _wordings(request)))
     return Task(manifest, objective, space, cut, rank, variants, folds, groups, max(1, request.folds),
                 request.trials, request.seed, look.origin, _early(groups, request.seed), timed, request.most_ms,
                 request.evidence, request.evidence_mb, request.near), look  # fmt: skip
@@ -209,10 +222,6 @@ def _early(groups: Mapping[str, str], seed: int) -> frozenset[str]:
     return frozenset(sample for sample, group in groups.items() if group in chosen)
 
 
-def _wordings(request: Request) -> list[tuple[str, ...]]:
-    return [(words,) for words in request.wordings] or [()]
-
-
 def _reads(base: Params, name: str) -> str:
     return next((knob.reads for knob in knobs(type(base)) if knob.name == name), "infer")
 
@@ -224,15 +233,3 @@ def _lowered(base: Params) -> Params:
     floor, threshold = base.floor
     low = min(FLOOR, getattr(base, floor), getattr(base, threshold))
     return make_params(type(base), {**base.model_dump(), floor: low})
-
-
-def _loads(base: Params, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Every combination of the choices of fields that a load reads, what the search begins with first."""
-    chosen = [knob for knob in knobs(type(base)) if knob.name in names and knob.reads == "load"]
-    for knob in chosen:
-        if knob.kind not in ("choice", "bool"):
-            raise UsageError(f"{knob.name} is read while loading, and is no choice.", "Leave it out of --fields.")
-    start = [getattr(base, knob.name) for knob in chosen]
-    options = [knob.choices or (False, True) for knob in chosen]
-    ordered = [[first, *(one for one in some if one != first)] for first, some in zip(start, options, strict=True)]
-    return [dict(zip((knob.name for knob in chosen), values, strict=True)) for values in product(*ordered)]

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from threading import Event, Thread
@@ -27,8 +26,11 @@ SIGN_S = 20.0
 SILENT_S = 120.0
 """Whoever gave no new sign for so long, by the clock of who waits, has ended or cannot be reached."""
 
-UNSIGNED = timedelta(seconds=10)
+UNSIGNED_S = 10.0
 """A trial that nobody has put a name to for so long was begun by a process that ended."""
+
+STOPPED = "Tt"
+"""States of a process that does nothing until somebody lets it: it may be for ever."""
 
 ENDED = "ZXx"
 """States of a process that was killed and that its parent did not ask for, as in a container with no init."""
@@ -68,19 +70,20 @@ class Watch:
             trial: unfinished.
         """
         host, process, began = _signed(trial)
+        key = study, trial.number
         if not host:  # its process ended between two writes, or is about to make the second
-            return trial.datetime_start is None or datetime.now() - trial.datetime_start > UNSIGNED
-        if host == machine():
-            return _began(int(process)) != began
-        return self._is_silent((study, trial.number), trial.user_attrs.get(SIGN))
+            return self._is_silent(key, "", UNSIGNED_S)
+        if host != machine() or _state(int(process)) in STOPPED:
+            return self._is_silent(key, trial.user_attrs.get(SIGN), SILENT_S)
+        return _began(int(process)) != began
 
-    def _is_silent(self, key: tuple[str, int], sign: Any) -> bool:
+    def _is_silent(self, key: tuple[str, int], sign: Any, most_s: float) -> bool:
         """By the clock of this machine alone: those of others may be wrong."""
         last, since = self.seen.get(key, (None, None))
         if since is None or last != sign:
             self.seen[key] = sign, monotonic()
             return False
-        return monotonic() - since > SILENT_S
+        return monotonic() - since > most_s
 
     def at_work(self, study: Study) -> list[FrozenTrial]:
         """The trials of a study that are finished or being worked on; those that were left lying are failed."""
@@ -101,7 +104,7 @@ def is_unsigned(trial: FrozenTrial) -> bool:
 
 
 @contextmanager
-def working(study: Study, trial: Trial) -> Iterator[None]:
+def working(study: Study, trial: Trial) -> Iterator[bool]:
     """Put this process's name to a trial, and give signs of life while it is worked on.
 
     Whatever ends the work early makes it a failed one, which counts as none. Where others took this process for dead,
@@ -110,15 +113,18 @@ def working(study: Study, trial: Trial) -> Iterator[None]:
     Args:
         study: of the trial.
         trial: that was just begun.
+
+    Yields:
+        Whether the trial is still this process's to work on.
     """
     from optuna.exceptions import UpdateFinishedTrialError
 
     over = Event()
-    thread = Thread(target=_signs, args=(trial, over), daemon=True)
     try:
-        trial.set_user_attr(RUNNER, runner())
-        thread.start()
-        yield
+        is_mine = _signed_by(trial)
+        if is_mine:
+            Thread(target=_signs, args=(trial, over), daemon=True).start()
+        yield is_mine
     except UpdateFinishedTrialError:
         return
     except BaseException:
@@ -126,6 +132,16 @@ def working(study: Study, trial: Trial) -> Iterator[None]:
         raise
     finally:
         over.set()
+
+
+def _signed_by(trial: Trial) -> bool:
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    try:
+        trial.set_user_attr(RUNNER, runner())
+    except UpdateFinishedTrialError:
+        return False
+    return True
 
 
 def give_up(study: Study, number: int) -> None:
@@ -155,9 +171,19 @@ def _signed(trial: FrozenTrial) -> tuple[str, str, str]:
 
 
 def _began(process: int) -> str:
+    """When a process of this machine began, in ticks of its clock; empty where it has ended."""
+    state, began = _stat(process)
+    return "" if state in ENDED else began
+
+
+def _state(process: int) -> str:
+    return _stat(process)[0]
+
+
+def _stat(process: int) -> tuple[str, str]:
     try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii")
+        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:  # it has ended, or the system tells nothing of processes
-        return ""
+        return "X", ""
     state, *said = text.rpartition(")")[2].split()
-    return "" if state in ENDED else said[18]
+    return state, said[18]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.datasets import Dataset
 from benchmarks.leaks import tuned_images as images_of
-from benchmarks.tune.document import Saved
+from benchmarks.tune.document import Saved, searched
 from benchmarks.tune.outcome import Outcome
 from pipelines.presets import Provenance, save_preset, tuned_images
 from pipelines.registry import pipeline_class
@@ -39,15 +39,16 @@ def save(outcome: Outcome, name: str, dataset: Dataset, *, replace: bool) -> Sav
         n=len(task.fold),
         n_groups=len(set(task.group.values())),
         folds=task.folds if honest else None,
-        trials=len(outcome.candidates),
+        trials=len(outcome.candidates) + outcome.given_up,
         seed=task.seed,
-        searched=task.space.names,
+        searched=searched(task),
         study=task.key(),
+        copies="near" if task.near else "exact",
     )  # fmt: skip
     kind = pipeline_class(task.configuration.pipeline)
     listed = {one.sha256: one for one in (*tuned_images(kind, task.configuration.preset), *images_of(dataset))}
     path = save_preset(kind, name, outcome.params, provenance, list(listed.values()),
-                       prompt=outcome.words or task.configuration.prompt, replace=replace)  # fmt: skip
+                       prompt=outcome.words or about.prompt or task.configuration.prompt, replace=replace)  # fmt: skip
     return Saved(name, path)
 
 
@@ -55,8 +56,6 @@ def _details(outcome: Outcome) -> dict[str, float | str]:
     task, judged = outcome.task, outcome.judged
     figures = {f"{task.objective} on the images of the search": judged.value, "where it began": judged.start}
     said: dict[str, float | str] = {name: round(value, 4) for name, value in figures.items() if value is not None}
-    if not task.near:
-        said["copies"] = "exact: pictures that look alike were not looked for"
     if task.configuration.tuned_here:
         said["began with values tuned on these images"] = (
             f"{task.configuration.tuned_here} of {len(task.fold)}: too good"

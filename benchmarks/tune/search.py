@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.tune.candidates import RESULT, Aim, Candidate, read
 from benchmarks.tune.crew import Crew
-from benchmarks.tune.runners import Watch, give_up, is_unsigned, working
+from benchmarks.tune.runners import RUNNER, Watch, give_up, is_unsigned, working
 from benchmarks.tune.task import Task
 from benchmarks.tune.trial import Trying
 
@@ -30,6 +30,8 @@ MOVED = 6
 """Fields that a trial moves at most, drawn anew each time; of dozens moved at once hardly one trial is any good."""
 
 POLL_S = 0.1
+SAY_S = 5.0
+"""Waiting that takes no longer is not worth a word."""
 
 AIM = "aim"
 """Attribute of a trial: what it is for."""
@@ -49,6 +51,7 @@ class Search:
         report: told in one line what each trial came to.
         seen: candidates that were read before, by study and number.
         watch: tells which trials are still being worked on.
+        waited: since when another's trial is waited for; 0 once that was said.
     """
 
     task: Task
@@ -58,6 +61,7 @@ class Search:
     report: Report
     seen: dict[tuple[str, int], Candidate] = field(default_factory=dict, repr=False)
     watch: Watch = field(default_factory=Watch, repr=False)
+    waited: dict[tuple[str, int], float] = field(default_factory=dict, repr=False)
 
     def run(self) -> None:
         """Do what no process has done."""
@@ -81,6 +85,15 @@ class Search:
                      for one in read(self.study(variant, fold).get_trials(deepcopy=False), variant, fold,
                                      self.task))  # fmt: skip
 
+    def given_up(self) -> tuple[int, ...]:
+        """Trials of each fold that were not judged on all images."""
+        from optuna.trial import TrialState
+
+        counts = [0] * self.task.folds
+        for variant, fold in self.task.studies():
+            counts[fold] += len(self.study(variant, fold).get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
+        return tuple(counts)
+
     def _study(self, variant: int, fold: int, until: float) -> None:
         """Make trials until there are enough; those of others are waited for, since they count in the answer."""
         study, quota = self.study(variant, fold), self.task.quota(variant, fold)
@@ -88,20 +101,30 @@ class Search:
         while monotonic() < until:
             known = self.watch.at_work(study)
             if len(known) < quota and not any(map(is_unsigned, known)):
-                self._trial(study, trying, quota)
+                self._trial(study, trying, quota, until)
             elif all(one.state.is_finished() for one in known):
                 break
             else:
-                sleep(POLL_S)
+                self._wait(study, known)
 
-    def _trial(self, study: Study, trying: Trying, quota: int) -> None:
+    def _wait(self, study: Study, known: Sequence[FrozenTrial]) -> None:
+        """For others, saying once of each trial who works on it."""
+        for one in known:
+            since = self.waited.setdefault((study.study_name, one.number), monotonic())
+            if not one.state.is_finished() and 0 < since < monotonic() - SAY_S:
+                self.waited[study.study_name, one.number] = 0.0
+                who = one.user_attrs.get(RUNNER, "another process")
+                self.report(f"{study.study_name} trial {one.number}: waiting for {who}")
+        sleep(POLL_S)
+
+    def _trial(self, study: Study, trying: Trying, quota: int, until: float) -> None:
         """Make one trial, unless others have begun the last that were wanted."""
         from optuna.trial import TrialState
 
         trial = study.ask()
-        with working(study, trial):
-            before = self._before(study, trial.number)
-            if len(before) >= quota:
+        with working(study, trial) as mine:
+            before = self._before(study, trial.number, until) if mine else None
+            if before is None or len(before) >= quota:
                 give_up(study, trial.number)
                 return
             found = self._found(study, trying, trial, before)
@@ -113,13 +136,14 @@ class Search:
             study.tell(trial.number, values, skip_if_finished=True)
             self.report(f"{study.study_name} trial {trial.number}: {self.task.objective} {found.train:.4f}")
 
-    def _before(self, study: Study, number: int) -> list[FrozenTrial]:
-        """Trials that count and were begun before one, once each has said what it is for."""
-        while True:
+    def _before(self, study: Study, number: int, until: float) -> list[FrozenTrial] | None:
+        """Trials that count and were begun before one, once each has said what it is for; None where time is up."""
+        while monotonic() < until:
             before = [one for one in self.watch.at_work(study) if one.number < number]
             if all(AIM in one.user_attrs for one in before):
                 return before
-            sleep(POLL_S)
+            self._wait(study, before)
+        return None
 
     def _found(self, study: Study, trying: Trying, trial: Trial, before: Sequence[FrozenTrial]) -> Candidate | None:
         aims = {one.user_attrs[AIM] for one in before}

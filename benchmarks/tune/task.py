@@ -32,11 +32,13 @@ class Variant:
 
     Attributes:
         load: fields that a load reads.
-        words: what the pipeline is asked for; empty = what the dataset says.
+        words: what the pipeline is asked for; empty = what it is asked for anyway.
+        stamps: which files its weights are read from, where there are several sets of weights.
     """
 
     load: dict[str, Any] = field(default_factory=dict)
     words: tuple[str, ...] = ()
+    stamps: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -166,9 +168,9 @@ class Task:
         """
         fields = [[one.name, one.start, list(one.choices), one.low, one.high, one.step]
                   for one in self.space.fields]  # fmt: skip
-        variants = [[sorted(one.load.items()), one.words] for one in self.variants]
+        variants = [[sorted(one.load.items()), one.words, one.stamps] for one in self.variants]
         about, only = self.manifest.dataset.model_dump(mode="json", exclude={"spec"}), self.configuration
-        said = [self.origin, about, only.pipeline, only.params, self.manifest.metrics[self.objective], self.objective,
-                fields, variants, self.seed, self.folds, self.timed, sorted(self.fold.items()),
+        said = [self.origin, about, only.pipeline, only.params, only.prompt, self.manifest.metrics[self.objective],
+                self.objective, fields, variants, self.seed, self.folds, self.timed, sorted(self.fold.items()),
                 sorted(self.group.items()), platform.node() if self.timed else ""]  # fmt: skip
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

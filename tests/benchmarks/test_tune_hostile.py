@@ -9,7 +9,6 @@ import sqlite3
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from benchmarks.command import run_command
 from benchmarks.tune.__main__ import app
 from benchmarks.tune.candidates import RESULT, Candidate, packed, read, unpacked
 from benchmarks.tune.crew import Crew
-from benchmarks.tune.runners import UNSIGNED, Watch, machine
+from benchmarks.tune.runners import UNSIGNED_S, Watch, machine
 from benchmarks.tune.storage import open_storage, reached
 from benchmarks.tune.task import Task
 from pipelines.errors import UsageError
@@ -269,12 +268,13 @@ def test_a_storage_edited_by_hand_is_refused(edited: Callable[[Change | None], i
 
 
 @pytest.mark.parametrize("name", ["abc", "²", "", "-", "[red]"])
-def test_a_trial_signed_by_no_process_is_soon_taken_for_dead(name: str) -> None:
+def test_a_trial_signed_by_no_process_is_soon_taken_for_dead(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     signed = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={"runner": f"{machine()}:{name}:1"})
-    signed.datetime_start = datetime.now()
-    assert not Watch().is_dead("s", signed)
-    signed.datetime_start -= UNSIGNED + timedelta(seconds=1)
-    assert Watch().is_dead("s", signed)
+    clock, watch = [0.0], Watch()
+    monkeypatch.setattr("benchmarks.tune.runners.monotonic", lambda: clock[0])
+    assert not watch.is_dead("s", signed)
+    clock[0] += UNSIGNED_S + 1
+    assert watch.is_dead("s", signed)
 
 
 @pytest.mark.parametrize("line", ["null", "[]", '{"op_code": 99}', '{"op_code": "[red]", "worker_id": ""}', "{}"])

@@ -108,7 +108,7 @@ def test_pictures_of_a_fixed_camera_can_be_tuned_on(tune: Any, tmp_path: Path) -
     assert code == 2 and "--copies exact" in said["error"]["cure"]
     code, said = tune(tmp_path / "d", "--copies", "exact", "--save", "fixed")
     assert code == 0 and said["copies"] == "exact"
-    assert "copies: 'exact" in (tmp_path / "presets" / "smooth.yaml").read_text()
+    assert "copies: exact" in (tmp_path / "presets" / "smooth.yaml").read_text()
 
 
 def test_exact_copies_stay_in_one_fold_whatever_counts_as_a_copy(tmp_path: Path) -> None:

@@ -61,7 +61,10 @@ def test_what_is_given_up_is_worse_and_counted(tmp_path: Path, data: Path) -> No
     pruned = [one.count(TrialState.PRUNED) for one in states]
     assert sum(pruned) >= 6
     assert [len(one) for one in states] == [12, 12], "what is given up counts as a trial"
-    assert len(outcome.candidates) == 24 - sum(pruned) == told(outcome)["trials"]
+    assert len(outcome.candidates) == 24 - sum(pruned)
+    said = told(outcome)
+    assert (said["trials"], said["given_up"]) == (24, sum(pruned))
+    assert [fold["tried"] for fold in said["best"]["folds"]] == [12, 12], "a choice is among these too"
     with Crew(task, 1) as crew:
         for fold, trials in enumerate(studies):
             whole = [one for one in outcome.candidates if one.fold == fold]
@@ -119,7 +122,7 @@ def test_one_seed_saves_one_preset_with_trials_given_up(
                                           "lens,murk", "--span", "1", "--jobs", "1", "--save", "mine", "--replace", "--out", out, "--json"])  # fmt: skip
         assert run_command(app) == 0
         said = json.loads(capfd.readouterr().out)
-        assert said["trials"] < 24 and said["best"]["params"]["lens"] == "clear"
+        assert said["trials"] == 24 and 0 < said["given_up"] and said["best"]["params"]["lens"] == "clear"
         files = [path for path in (tmp_path / "presets").iterdir() if path.suffix in (".yaml", ".csv")]
         saved.append({path.name: path.read_bytes() for path in files})
     assert saved[0] == saved[1] and len(saved[0]) == 2

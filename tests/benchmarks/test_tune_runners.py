@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -86,12 +86,41 @@ def test_another_machine_is_given_up_when_its_signs_end(monkeypatch: pytest.Monk
     assert not Watch().is_dead("s", running(runner=name, sign=1))  # who has just come cannot know
 
 
-def test_a_trial_with_no_name_to_it_is_waited_for_a_while() -> None:
-    new, old = running(), running()
-    new.datetime_start, old.datetime_start = datetime.now(), datetime.now() - runners.UNSIGNED - timedelta(seconds=1)
-    assert is_unsigned(new) and not Watch().is_dead("s", new)
-    assert Watch().is_dead("s", old)
+def test_a_trial_with_no_name_to_it_is_waited_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock of who waits: whoever began it may have another time of day."""
+    clock, watch, begun = [0.0], Watch(), running()
+    monkeypatch.setattr(runners, "monotonic", lambda: clock[0])
+    assert begun.datetime_start is not None
+    begun.datetime_start -= timedelta(hours=9)
+    assert is_unsigned(begun) and not watch.is_dead("s", begun)
+    clock[0] += runners.UNSIGNED_S + 1
+    assert watch.is_dead("s", begun)
     assert not is_unsigned(optuna.trial.create_trial(state=TrialState.COMPLETE, value=1.0))
+
+
+def test_a_process_that_was_stopped_is_given_up_like_one_that_gives_no_sign(
+    other: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, watch, trial = [0.0], Watch(), running(runner=signed(other.pid))
+    monkeypatch.setattr(runners, "monotonic", lambda: clock[0])
+    other.send_signal(signal.SIGSTOP)
+    while runners._state(other.pid) not in runners.STOPPED:
+        sleep(0.01)
+    assert not watch.is_dead("s", trial)
+    clock[0] += runners.SILENT_S + 1
+    assert watch.is_dead("s", trial)
+    other.send_signal(signal.SIGCONT)
+    while runners._state(other.pid) in runners.STOPPED:
+        sleep(0.01)
+    assert not watch.is_dead("s", trial)
+
+
+def test_a_trial_that_was_taken_away_before_it_was_signed_is_not_worked_on(study: optuna.study.Study) -> None:
+    trial = study.ask()
+    study.tell(trial.number, state=TrialState.FAIL)  # by another process
+    with working(study, trial) as mine:
+        assert not mine
+    assert "runner" not in study.trials[0].user_attrs
 
 
 def test_work_that_takes_long_gives_signs_of_life(study: optuna.study.Study, monkeypatch: pytest.MonkeyPatch) -> None:

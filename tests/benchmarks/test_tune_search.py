@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -84,7 +83,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
             _kill(patch, moment)
             search(tuning.finder(task, crew, tmp_path / "killed"))
         monkeypatch.setattr("benchmarks.tune.runners._began", lambda process: "another process")
-        monkeypatch.setattr("benchmarks.tune.runners.UNSIGNED", timedelta(seconds=0.3))
+        monkeypatch.setattr("benchmarks.tune.runners.UNSIGNED_S", 0.3)
         resumed = tuning.finder(task, crew, tmp_path / "killed")
         found = told(search(resumed))
     assert [[one[1:] for one in study] for study in finished(resumed)] == [
