@@ -42,16 +42,15 @@ def environment(device: str) -> dict[str, Any]:
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Versions of those packages that are installed."""
-    installed = (importlib.util.find_spec(_module(package)) for package in packages)
-    return {p: importlib.metadata.version(p) for p, spec in zip(packages, installed, strict=True) if spec and _has(p)}
+    there = (package for package in packages if importlib.util.find_spec(_module(package)))
+    return {package: found for package in there if (found := _version(package))}
 
 
-def _has(package: str) -> bool:
+def _version(package: str) -> str | None:
     try:
-        importlib.metadata.version(package)
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _module(package: str) -> str:

@@ -72,7 +72,7 @@ def run(
     batch_sizes: Annotated[
         str, typer.Option(help="Batches tried for the throughput; auto: 1,2,4,... until it no longer rises.")
     ] = "auto",
-    budget_s: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds for the timing of each pipeline.")] = 60,
+    budget_s: Annotated[float, typer.Option(min=0.1, max=86_400, help="Seconds for the timing of each pipeline.")] = 60,
     timeout_s: Annotated[
         float, typer.Option(min=1, max=86_400, help="No sign of life for so long: the pipeline is ended.")
     ] = 600,

@@ -42,7 +42,7 @@ def execute(store: RunStore, manifest: RunManifest, dataset: Dataset, report: Re
     with Lock(store.folder / "lock"):
         if store.manifest_path.is_file():
             manifest = manifest.model_copy(update={"created": store.manifest().created})
-        else:
+        elif dataset.format != "embedded":  # which has just been rendered whole for its hash
             check_decodes(dataset)
         write_whole(store.manifest_path, manifest.model_dump_json(indent=1))
         with Ring(store, manifest, report, timeout_s) as ring:

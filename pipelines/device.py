@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from pipelines.errors import UsageError
 from pipelines.types import PipelineInfo
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+AMD = Path("/dev/kfd")
+"""There where a card of AMD is: torch calls that CUDA as well, and needs no driver of NVIDIA for it."""
 
 
 def resolve(choice: str) -> str:
@@ -19,7 +24,7 @@ def resolve(choice: str) -> str:
     """
     if choice not in ("auto", "cpu", "cuda"):
         raise UsageError(f"There is no device {choice!r}.", "Choose auto, cpu or cuda.")
-    if choice == "cpu":
+    if choice == "cpu" or (choice == "auto" and not _has_driver()):
         return "cpu"
     import torch
 
@@ -31,6 +36,17 @@ def resolve(choice: str) -> str:
         "CUDA was asked for, and torch sees no CUDA device here.",
         "Use --device auto or --device cpu, or check the driver with nvidia-smi and the build with torch.version.cuda.",
     )
+
+
+def _has_driver() -> bool:
+    """Whether torch, which takes seconds to import, could see a device at all; it loads the driver by the same name."""
+    if sys.platform != "linux" or AMD.exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def device_for(info: PipelineInfo, choice: str) -> str:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -16,6 +16,7 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test goes to the network; read by the hub's library when it is imported
 os.environ["SEGMENTATION_WORKBENCH_PRESETS"] = os.devnull  # whoever runs the tests may have presets of their own
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of hundreds of processes compiles everything again
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks gain nothing from threads; read when torch is imported
 ROOT = Path(__file__).parent.parent
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -53,12 +54,17 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def command(tmp_path: Path) -> Run:
     """Run a command as a user does, in an empty folder; keyword arguments are environment variables."""
+    return commanding(tmp_path)
+
+
+def commanding(folder: Path) -> Run:
+    """The same in a folder."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **variables},
+            cwd=folder,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **variables, "PYTHONPATH": python_path(variables)},
             capture_output=True,
             text=True,
             timeout=120,
@@ -67,10 +73,19 @@ def command(tmp_path: Path) -> Run:
     return run
 
 
+def python_path(variables: Mapping[str, str] = os.environ) -> str:
+    """What is asked for, then this tree, wherever the package that is installed lies."""
+    return os.pathsep.join([*filter(None, [variables.get("PYTHONPATH")]), str(ROOT)])
+
+
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
     """A folder of six small pictures of a bright disc with their masks."""
-    folder = tmp_path / "photographs"
+    return photographed(tmp_path / "photographs")
+
+
+def photographed(folder: Path) -> Path:
+    """The same in a folder that is not there yet."""
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
     for index in range(6):

@@ -38,8 +38,12 @@ SUPPORT = {"p90": (90, 29), "p95": (95, 59), "p99": (99, 299)}
 
 def ratio(numerators: Any, denominators: Any) -> Any:
     """One sum over the other, NaN where the denominator is 0."""
+    bottoms = np.asarray(denominators)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(np.asarray(denominators) != 0, np.divide(numerators, denominators), np.nan)
+        found = np.asarray(np.divide(numerators, bottoms))
+    if not bottoms.all():  # seldom, and a further pass over curves of thousands of resamples costs as much again
+        found[np.broadcast_to(bottoms == 0, found.shape)] = np.nan
+    return found
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weights import address, hub
+from pipelines.weights import cache, hub
 from pipelines.weights.formats import PICKLES, WEIGHT_SUFFIXES, check_file, check_names, gather, pickled
 from pipelines.weights.formats import damaged as damaged_file
 from pipelines.weights.lockfile import LockedRepository, check_lock, check_locked, locked
@@ -127,7 +127,7 @@ def stamp(weights: Weights, where: Path | str | None) -> str | None:
 def _kept(weights: Weights) -> Path | None:
     """The folder in a cache."""
     if weights.source == "url":
-        return address.cached(weights)
+        return cache.cached(weights)
     return hub.cached(weights, _commit(weights, locked(weights.repository)))
 
 
@@ -162,13 +162,15 @@ def _from_hub(weights: Weights, entry: LockedRepository | None) -> Located:
 
 
 def _from_address(weights: Weights, entry: LockedRepository | None) -> Located:
-    folder = address.cached(weights)
+    folder = cache.cached(weights)
     if folder is None and hub.offline():
         raise _offline(weights)
     if folder is not None:
-        address.check_sum(weights, folder / weights.files[0])
+        cache.check_sum(weights, folder / weights.files[0])
         return _checked(weights, folder, entry, None)
-    folder = address.fetch(weights)
+    from pipelines.weights.address import fetch  # TLS and HTTP, which only a download needs
+
+    folder = fetch(weights)
     try:
         return _checked(weights, folder, entry, None)
     except UnavailableError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import ssl
 import time
@@ -18,9 +17,9 @@ from urllib.parse import urlsplit
 
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weights.refusals import DamagedWeightsError, check_room, cut_off, retried, unreachable, unwritten
+from pipelines.weights.cache import cache_folder, check_sum
+from pipelines.weights.refusals import check_room, cut_off, retried, unreachable, unwritten
 
-VARIABLE = "SEGMENTATION_WORKBENCH_CACHE"
 SCHEMES = ("https",)
 MAX_REDIRECTS = 5
 MAX_BYTES = 8_000_000_000
@@ -28,18 +27,6 @@ SILENCE_S = 10.0
 """How long a host may say nothing."""
 CHUNK_BYTES = 1 << 20
 ABANDONED_S = 86_400
-
-
-def cache_folder() -> Path:
-    """Where fetched files are kept, as ``owner/name/FILE``: it can be given to ``--weights`` on another machine."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get(VARIABLE) or f"{base}/segmentation-workbench").expanduser()
-
-
-def cached(weights: Weights) -> Path | None:
-    """The folder that holds the file of a checkpoint, or None."""
-    folder = cache_folder() / weights.repository
-    return folder if (folder / weights.files[0]).is_file() else None
 
 
 def fetch(weights: Weights) -> Path:
@@ -71,25 +58,6 @@ def fetch(weights: Weights) -> Path:
     except OSError as error:
         raise unwritten(weights, folder, error) from error
     return folder
-
-
-def check_sum(weights: Weights, path: Path) -> None:
-    """Compare a file with the checksum that its publisher states, if there is one.
-
-    Raises:
-        DamagedWeightsError: it differs.
-    """
-    if weights.checksum is None:
-        return
-    kind, _, wanted = weights.checksum.partition(":")
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, kind).hexdigest()
-    if got != wanted.lower():
-        raise DamagedWeightsError(
-            f"{weights.files[0]} of {weights.repository} is not what its publisher states: expected {kind} "
-            f"{wanted[:12]}, got {got[:12]}.",
-            f"Delete {weights.files[0]} in {cache_folder() / weights.repository} if it is there, and fetch it again.",
-        )
 
 
 _NETWORK = (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)

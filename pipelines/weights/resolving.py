@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.errors import UnavailableError
 from pipelines.types import Weights
-from pipelines.weights import address, hub
+from pipelines.weights import address, cache, hub
 from pipelines.weights.formats import PICKLES, SHARDED, check_file, shards
 from pipelines.weights.lockfile import Lock, LockedFile, LockedRepository
 from pipelines.weights.refusals import OutOfReach, told
@@ -119,9 +119,9 @@ def _of_address(weights: Weights) -> LockedRepository:
         raise UnavailableError(f"{name} is a pickle and is never fetched.", "Nothing is to be done.")
     if hub.offline():
         raise OutOfReach("The network is turned off (HF_HUB_OFFLINE).", "Unset it, and run this again.")
-    kept = address.cached(weights) if weights.checksum else None  # with nothing to check it by, it may be an old one
+    kept = cache.cached(weights) if weights.checksum else None  # with nothing to check it by, it may be an old one
     folder = kept or address.fetch(weights)
-    address.check_sum(weights, folder / name)
+    cache.check_sum(weights, folder / name)
     check_file(folder / name)
     return LockedRepository(source="url", licence=weights.licence, files={name: _hashed(folder / name)})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from pipelines.base import Pipeline
 from pipelines.errors import DatasetError
 from pipelines.types import Evidence, Image, PipelineInfo, Prompt
 from tests.benchmarks.pieces import CONFIGURATION, SlowParams, sample
-from tests.conftest import Run
+from tests.conftest import Run, commanding
 
-QUICK = ("--budget-s", "1", "--batch-sizes", "1", "--json", "--out", "runs")
+QUICK = ("--budget-s", "0.2", "--batch-sizes", "1", "--json", "--out", "runs")
 CUT_AT_THE_MEAN = (
     "adaptive_f",
     "e_measure_adp",
@@ -35,8 +36,11 @@ RED, GREEN, BLUE = (0, 0, 250), (0, 250, 0), (250, 0, 0)  # as OpenCV writes the
 
 @pytest.fixture
 def coloured(tmp_path: Path) -> Path:
+    return painted(tmp_path / "coloured")
+
+
+def painted(root: Path) -> Path:
     """Four pictures with red and green squares, a mask for each colour; blue, said to be absent, is in one of them."""
-    root = tmp_path / "coloured"
     for name in ("images", "masks"):
         (root / name).mkdir(parents=True)
     lines = ["file_name,red_file_name,green_file_name,absent"]
@@ -60,10 +64,17 @@ def coloured(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bench(command: Run, plugin_site: Path) -> Run:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return command("benchmarks.run", *arguments, PYTHONPATH=str(plugin_site))
+    return partial(command, "benchmarks.run", PYTHONPATH=str(plugin_site))
 
-    return run
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory, plugin_site: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """A run that several tests look at, and none of them changes: the folder of its command, and its rows."""
+    folder = tmp_path_factory.mktemp("stored")
+    arguments = ("--dataset", str(painted(folder / "coloured")), "--pipelines")
+    asked = "colour,bright:threshold=0.2,bright:fault=every_other"
+    done = commanding(folder)("benchmarks.run", *arguments, asked, *QUICK, PYTHONPATH=str(plugin_site))
+    return folder, rows(done)
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -76,8 +87,8 @@ def records(folder: Path, configuration: str) -> list[SampleRecord]:
     return sorted(RunStore(run).records(configuration), key=lambda r: r.id)
 
 
-def test_classes_absent_texts_and_pipelines_that_know_neither(bench: Run, coloured: Path, tmp_path: Path) -> None:
-    colour, bright = rows(bench("--dataset", str(coloured), "--pipelines", "colour,bright:threshold=0.2", *QUICK))
+def test_classes_absent_texts_and_pipelines_that_know_neither(stored: tuple[Path, list[dict[str, Any]]]) -> None:
+    folder, (colour, bright, _) = stored
     assert colour["metrics"]["miou_classes"]["value"] == colour["metrics"]["miou_classes_bg"]["value"] == 1
     assert list(colour["classes"]) == ["background", "green", "red"]
     assert colour["classes"]["green"]["iou"]["value"] == 1
@@ -87,7 +98,7 @@ def test_classes_absent_texts_and_pipelines_that_know_neither(bench: Run, colour
     assert 0 < colour["metrics"]["il_mcc"]["value"] < 1
     assert (bright["classes"], bright["metrics"]["miou_classes"]["value"]) == (None, None)
     assert bright["metrics"]["false_alarm_rate"]["value"] is None  # asked for nothing, and something is in each
-    first, *_, last = records(tmp_path, "00-colour")
+    first, *_, last = records(folder, "00-colour")
     assert (first.texts, first.classes, first.absent) == (("green", "red"), ("green", "red"), (True,))
     assert last.absent == (False,)
     assert [i.label for i in last.instances] == [1]
@@ -99,7 +110,7 @@ def test_words_for_classes(bench: Run, coloured: Path) -> None:
     assert one["classes"]["red"]["iou"]["value"] == 1
     assert one["classes"]["green"]["iou"]["value"] == 0
     assert one["metrics"]["miou_classes"]["value"] == 0.5
-    (two,) = rows(bench(*about, "--prompt", "crimson"))
+    (two,) = rows(bench(*about, "--prompt", "crimson", "--limit", "2"))
     assert (two["classes"], two["metrics"]["miou_classes"]["value"]) == (None, None)
     (three,) = rows(bench(*about, "--prompt", "red=crimson", "--prompt", "red=blue", "--prompt", "green=green"))
     assert three["classes"]["red"]["precision"]["value"] < 1  # both words are red
@@ -131,11 +142,10 @@ def test_class_of_a_text(names: tuple[str, ...], prompt: tuple[str, ...] | None,
     assert classes_of(about)(asked) == expected
 
 
-def test_every_metric_again_without_a_model(bench: Run, coloured: Path, tmp_path: Path, command: Run) -> None:
-    stored = rows(bench("--dataset", str(coloured), "--pipelines", "colour,bright:fault=every_other", *QUICK))
-    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+def test_every_metric_again_without_a_model(stored: tuple[Path, list[dict[str, Any]]], command: Run) -> None:
+    (folder,) = (path for path in (stored[0] / "runs").iterdir() if path.is_dir())
     again = rescored_rows(RunStore(folder), RunStore(folder).manifest())
-    for old, new in zip(stored, again, strict=True):
+    for old, new in zip(stored[1], again, strict=True):
         made = new.model_dump(mode="json")
         assert made["errors"] == old["errors"]
         for name in ("classes", "miou_ci", "latency_ms", *(n for n in old if n.startswith(("miou", "boundary")))):
@@ -148,7 +158,7 @@ def test_every_metric_again_without_a_model(bench: Run, coloured: Path, tmp_path
             assert made["metrics"][name] == old["metrics"][name], name
     printed = command("benchmarks.rescore", str(folder), "--json", "--quiet")
     assert printed.returncode == 0, printed.stderr
-    assert len(json.loads(printed.stdout)["rows"]) == 2
+    assert len(json.loads(printed.stdout)["rows"]) == 3
 
 
 @pytest.mark.parametrize("room_mb", ["0", "0.0002"])
@@ -159,6 +169,8 @@ def test_what_was_counted_on_a_map_that_was_not_kept_stays(
     (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     kept = [record.soft_map is not None for record in records(tmp_path, "00-colour")]
     assert any(kept) == (room_mb != "0")
+    assert "soft_maps_capped" in stored["flags"]
+    assert stored["metrics"]["mae"]["value"] is not None
     assert not all(kept)
     (again,) = rescored_rows(RunStore(folder), RunStore(folder).manifest())
     for name in ("mae", "s_measure", "weighted_f", "e_measure"):
@@ -178,28 +190,27 @@ def _forget(path: Path, family: str) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def test_scoring_again_refuses_a_dataset_that_changed(bench: Run, coloured: Path, tmp_path: Path) -> None:
-    rows(bench("--dataset", str(coloured), "--pipelines", "colour", *QUICK))
-    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+def test_scoring_again_refuses_a_dataset_that_changed(
+    stored: tuple[Path, list[dict[str, Any]]], coloured: Path
+) -> None:
+    (folder,) = (path for path in (stored[0] / "runs").iterdir() if path.is_dir())
+    manifest = RunStore(folder).manifest()
+    moved = manifest.model_copy(update={"dataset": manifest.dataset.model_copy(update={"spec": str(coloured)})})
+    assert len(rescored_rows(RunStore(folder), moved)) == 3
     cv2.imwrite(str(coloured / "masks/0_red.png"), np.zeros((40, 60), np.uint8))
     with pytest.raises(DatasetError, match="is not what the run saw"):
-        rescored_rows(RunStore(folder), RunStore(folder).manifest())
+        rescored_rows(RunStore(folder), moved)
 
 
-def test_soft_maps_are_stored_as_levels_and_capped(bench: Run, coloured: Path, tmp_path: Path) -> None:
-    about = ("--dataset", str(coloured), "--pipelines", "colour", *QUICK)
-    rows(bench(*about))
-    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
-    for record in records(tmp_path, "00-colour"):
+def test_soft_maps_are_stored_as_levels(stored: tuple[Path, list[dict[str, Any]]]) -> None:
+    (folder,) = (path for path in (stored[0] / "runs").iterdir() if path.is_dir())
+    for record in records(stored[0], "00-colour"):
         assert record.soft
         assert record.soft_map is not None
         found = soft_maps.read_levels(folder / "00-colour" / record.soft_map, record.size)
-        picture = cv2.imread(str(coloured / f"images/{record.id}.png")).astype(np.float32) / 255
+        picture = cv2.imread(str(stored[0] / f"coloured/images/{record.id}.png")).astype(np.float32) / 255
         maps = [np.clip(picture[..., c] - np.delete(picture, c, axis=2).max(axis=2), 0, 1) for c in (1, 2)]
         assert np.array_equal(found, (np.max(maps, axis=0) * 255).astype(np.uint8))
-    (row,) = rows(bench(*about, "--soft-maps-mb", "0"))
-    assert "soft_maps_capped" in row["flags"]
-    assert row["metrics"]["mae"]["value"] is not None
 
 
 def test_levels_and_probabilities() -> None:

@@ -119,9 +119,9 @@ def test_a_full_disk_ends_with_its_own_exit_code(photographs: Path, plugin_site:
 
     monkeypatch.chdir(photographs.parent)
     monkeypatch.syspath_prepend(str(plugin_site))
-    monkeypatch.setattr(sys, "argv", ["run", "--dataset", str(photographs), "--pipelines", "bright", "--budget-s", "1",
+    monkeypatch.setattr(sys, "argv", ["run", "--dataset", str(photographs), "--pipelines", "bright", "--budget-s", "0.2",
                                       "--batch-sizes", "1", "--json", "--export", "png,coco:out"])  # fmt: skip
-    monkeypatch.setenv("PYTHONPATH", str(plugin_site))
+    monkeypatch.setenv("PYTHONPATH", str(plugin_site), prepend=":")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         assert run_command(app) == 4

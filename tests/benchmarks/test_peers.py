@@ -86,6 +86,7 @@ def test_metrics_contests_agree_on_the_same_masks() -> None:
     assert all(row.equal_outputs for row in rows)
 
 
+@pytest.mark.alone
 def test_ours_is_the_faster_one_at_512_pixels() -> None:
     for row in held({512: 1}):
         assert row.equal_outputs and row.ratio is not None and row.ratio > 1, row.name

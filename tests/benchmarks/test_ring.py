@@ -39,7 +39,7 @@ def site(plugin_site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(plugin_site), prepend=":")
 
 
-def planned(folder: Path, pipelines: str, budget_s: float = 1) -> tuple[RunManifest, Dataset]:
+def planned(folder: Path, pipelines: str, budget_s: float = 0.3) -> tuple[RunManifest, Dataset]:
     return plan(Request(str(folder), pipelines, protocol=Protocol(budget_s=budget_s, batch_sizes=(1,))))
 
 

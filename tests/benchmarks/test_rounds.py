@@ -24,6 +24,8 @@ from pipelines.types import Evidence, Image, PipelineInfo, Prediction, Prompt
 from tests.benchmarks.pieces import Slow, SlowParams, ask, sample
 from tests.benchmarks.pieces import timing as timing_of
 
+pytestmark = pytest.mark.alone
+
 
 class Known(Pipeline):
     """Takes 30 ms a call and 20 ms an image, in two stages, and keeps what it took by its own clock."""

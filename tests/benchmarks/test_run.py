@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,49 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks import plan
 from benchmarks.command import run_command
 from benchmarks.rows import TIMES
 from benchmarks.run import app
-from tests.conftest import Run
+from tests.conftest import Run, commanding, photographed, python_path
 
-QUICK = ("--budget-s", "1", "--batch-sizes", "1", "--json")
+QUICK = ("--budget-s", "0.2", "--batch-sizes", "1", "--json")
 PRINTED = "a plugin may print when it is imported\n"
 
 
 @pytest.fixture
 def bench(command: Run, plugin_site: Path) -> Run:
+    return benching(command, plugin_site)
+
+
+def benching(command: Run, site: Path) -> Run:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return command("benchmarks.run", *arguments, PYTHONPATH=str(plugin_site))
+        return command("benchmarks.run", *arguments, PYTHONPATH=str(site))
 
     return run
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that several tests begin with, each on a copy of its own: to make it once saves them a process each."""
+
+    folder: Path
+    document: dict[str, Any]
+    command: tuple[str, ...]
+
+    def copied(self, folder: Path) -> tuple[str, ...]:
+        """Bring it into a folder; the command that asks for it again."""
+        shutil.copytree(self.folder / "runs", folder / "runs")
+        return self.command
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, plugin_site: Path) -> Finished:
+    folder = tmp_path_factory.mktemp("finished")
+    command = ("--dataset", str(photographed(folder / "photographs")), "--pipelines", "bright", *QUICK)
+    done = benching(commanding(folder), plugin_site)(*command)
+    assert done.returncode == 0, done.stderr
+    return Finished(folder, json.loads(done.stdout), command)
 
 
 def quality(row: dict[str, Any]) -> dict[str, Any]:
@@ -73,26 +102,32 @@ def test_latency_is_that_of_the_pipeline_without_decode_and_metrics(bench: Run, 
 
 
 def test_a_finished_run_prints_its_stored_rows_and_a_change_makes_a_new_one(
-    bench: Run, photographs: Path, tmp_path: Path
+    bench: Run,
+    photographs: Path,
+    finished: Finished,
+    tmp_path: Path,
+    plugin_site: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
-    first = json.loads(bench(*arguments).stdout)
+    first, (_, _, *others) = finished.document, finished.copied(tmp_path)
+    arguments = ("--dataset", str(photographs), *others)  # the same pictures at another place
     assert json.loads(bench(*arguments).stdout) == first
-    fresh = json.loads(bench(*arguments, "--fresh").stdout)
-    assert fresh["run_id"] == f"{first['run_id']}-2"
-    moved = tmp_path / "moved"
-    shutil.copytree(photographs, moved / "photographs")
-    assert (
-        json.loads(bench("--dataset", str(moved / "photographs"), *arguments[2:]).stdout)["run_id"] == fresh["run_id"]
-    )
+    assert json.loads(bench(*arguments, "--fresh").stdout)["run_id"] == f"{first['run_id']}-2"
+    assert json.loads(bench(*finished.command).stdout)["run_id"] == f"{first['run_id']}-2"
+    monkeypatch.syspath_prepend(str(plugin_site))
+    assert planned(photographs) == planned(finished.folder / "photographs") != planned(photographs, prompts=("disc",))
     mask = photographs / "masks" / "p0.png"
     changed = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
     changed[0, 0] = 255
     cv2.imwrite(str(mask), changed)
     other = json.loads(bench(*arguments).stdout)
-    assert other["run_id"] != first["run_id"]
+    assert other["run_id"] not in (first["run_id"], f"{first['run_id']}-2")
     assert other["rows"][0]["miou"] < 1
-    assert json.loads(bench(*arguments, "--prompt", "disc").stdout)["run_id"] not in (first["run_id"], other["run_id"])
+
+
+def planned(photographs: Path, **request: Any) -> str:
+    """The id of a run."""
+    return plan.plan(plan.Request(str(photographs), "bright", **request))[0].run_id
 
 
 def test_without_masks_quality_is_null_and_the_rest_is_there(bench: Run, photographs: Path, tmp_path: Path) -> None:
@@ -106,9 +141,8 @@ def test_without_masks_quality_is_null_and_the_rest_is_there(bench: Run, photogr
     assert len(list((tmp_path / "out").rglob("*.png"))) == 24
 
 
-def test_exports_are_the_prediction(bench: Run, photographs: Path, tmp_path: Path) -> None:
-    every = "png,soft,rgba,crop,coco,yolo,voc:out"
-    done = bench("--dataset", str(photographs), "--pipelines", "bright", *QUICK, "--export", every)
+def test_exports_are_the_prediction(bench: Run, photographs: Path, finished: Finished, tmp_path: Path) -> None:
+    done = bench(*finished.copied(tmp_path), "--export", "png,soft,rgba,crop,coco,yolo,voc:out")
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     (line,) = (line for line in lines if line.startswith("bright: png 13 files, soft "))
@@ -129,26 +163,38 @@ def test_exports_are_the_prediction(bench: Run, photographs: Path, tmp_path: Pat
     assert np.array_equal(crop, picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
 
 
-FAULTS = {
+FAULTS = {  # those of memory first: with others alive, they are tried again alone, as in test_ring
+    "memory": "Its memory ended",
+    "killed": "The system does so where memory ends",
     "exception": "RuntimeError: the bulb is broken",
     "wrong_shape": "bright must return evidence of size",
     "nan": "holds values from nan to nan",
     "exit": "ended with exit code 7",
-    "memory": "Its memory ended",
     "segfault": "ended by signal 11 (SIGSEGV)",
-    "killed": "The system does so where memory ends",
 }
 
 
+@pytest.fixture(scope="module")
+def faulty(
+    finished: Finished, plugin_site: Path, tmp_path_factory: pytest.TempPathFactory
+) -> subprocess.CompletedProcess[str]:
+    """One run in which each pipeline fails in its own way, but for the last."""
+    pipelines = ",".join([*(f"bright:fault={fault}" for fault in FAULTS), "bright"])
+    arguments = [pipelines if one == "bright" else one for one in finished.command]
+    return benching(commanding(tmp_path_factory.mktemp("faulty")), plugin_site)(*arguments)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_pipeline_that_fails_is_a_row_and_the_others_go_on(bench: Run, photographs: Path, fault: str) -> None:
-    done = bench("--dataset", str(photographs), "--pipelines", f"bright:fault={fault},bright", *QUICK)
-    failed, fine = json.loads(done.stdout)["rows"]
-    assert done.returncode == 1
-    assert failed["status"] == "failed"
-    assert FAULTS[fault] in failed["reason"]
+def test_a_pipeline_that_fails_is_a_row_and_the_others_go_on(
+    faulty: subprocess.CompletedProcess[str], fault: str
+) -> None:
+    *failed, fine = json.loads(faulty.stdout)["rows"]
+    row = dict(zip(FAULTS, failed, strict=True))[fault]
+    assert faulty.returncode == 1
+    assert row["status"] == "failed"
+    assert FAULTS[fault] in row["reason"]
     assert (fine["status"], fine["miou"]) == ("ok", 1.0)
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in faulty.stderr
 
 
 def test_a_pipeline_that_cannot_be_loaded_is_unavailable(bench: Run, photographs: Path) -> None:
@@ -175,14 +221,19 @@ def test_copies_of_a_picture_are_samples_of_their_own(bench: Run, photographs: P
     assert (row["n"], row["scored"], row["latency_ms"]["n"]) == (7, 7, 7)
 
 
-def test_excluded_images_and_limits(bench: Run, photographs: Path, tmp_path: Path) -> None:
-    (tmp_path / "bad.txt").write_text("p0, blurred\n# nothing\np5 # dark\n")
+def test_excluded_images_and_limits(
+    bench: Run, photographs: Path, tmp_path: Path, plugin_site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "bad.txt"
+    bad.write_text("p0, blurred\n# nothing\np5 # dark\n")
     arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
-    document = json.loads(bench(*arguments, "--exclude", "bad.txt").stdout)
-    assert document["dataset"]["n"] == 4
-    limited = json.loads(bench(*arguments, "--limit", "2").stdout)
+    limited = json.loads(bench(*arguments, "--exclude", "bad.txt", "--limit", "2").stdout)
     assert (limited["dataset"]["n"], "limited" in limited["rows"][0]["flags"]) == (2, True)
-    assert limited["dataset"]["hash"] != document["dataset"]["hash"]
+    monkeypatch.syspath_prepend(str(plugin_site))
+    manifest, kept = plan.plan(plan.Request(str(photographs), "bright", exclude=bad))
+    assert [sample.id for sample in kept] == ["p1", "p2", "p3", "p4"]
+    assert (manifest.dataset.n, manifest.dataset.limit) == (4, None)
+    assert manifest.dataset.hash != limited["dataset"]["hash"]
 
 
 MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
@@ -207,7 +258,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "bytes that are no text": (("--prompt", "coin\udcff"), "usage", "is not UTF-8"),
     "no folder": (("--out", ""), "usage", "names no folder"),
     "export nowhere": (("--export", "png:/proc/nowhere"), "usage", "--export /proc/nowhere cannot be used"),
-    "budget": (("--budget-s", "0"), "usage", "greater than or equal to 1"),
+    "budget": (("--budget-s", "0"), "usage", "greater than or equal to 0.1"),
     "seed": (("--seed", "-1"), "usage", "greater than or equal to 0"),
     "device": (("--device", "tpu"), "usage", "Choose auto, cpu or cuda"),
     "weights": (("--weights", "nowhere"), "usage", "not a folder"),
@@ -282,7 +333,7 @@ def test_two_runners_of_one_run_one_works_and_one_says_who(
 
 
 def start(arguments: list[str], cwd: Path, site: Path) -> subprocess.Popen[bytes]:
-    variables = {**os.environ, "PYTHONPATH": str(site)}
+    variables = {**os.environ, "PYTHONPATH": python_path({"PYTHONPATH": str(site)})}
     command = [sys.executable, "-m", "benchmarks.run", *arguments]
     return subprocess.Popen(command, cwd=cwd, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -306,6 +357,7 @@ def test_killed_at_any_moment_the_same_command_resumes(
     arguments += ["--out", "killed"]
     moments, seen = random.Random(0), [0]
     while seen[-1] < 5:
+        assert len(seen) < 20, seen
         process = start(arguments, tmp_path, plugin_site)
         while lines(tmp_path / "killed") <= seen[-1] and process.poll() is None:
             time.sleep(0.01)
@@ -320,22 +372,21 @@ def test_killed_at_any_moment_the_same_command_resumes(
     assert len(written) == len({json.loads(line)["id"] for line in written}) == 6
 
 
-def test_records_that_cannot_be_read_are_done_again(bench: Run, photographs: Path, tmp_path: Path) -> None:
-    arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
-    before = only_row(bench(*arguments))
-    samples = next((tmp_path / "runs").rglob("samples.jsonl"))
-    kept = samples.read_text().splitlines(keepends=True)
-    samples.write_text("".join(["garbage\n", *kept[1:]]))
+def test_records_that_cannot_be_read_are_done_again(bench: Run, finished: Finished, tmp_path: Path) -> None:
+    arguments, (before,) = finished.copied(tmp_path), finished.document["rows"]
+    _spoil(next((tmp_path / "runs").rglob("samples.jsonl")))
     next((tmp_path / "runs").rglob("timing.json")).write_text("{")
     assert quality(only_row(bench(*arguments))) == quality(before)
 
 
-def test_a_finished_run_with_a_record_that_cannot_be_read_heals(bench: Run, photographs: Path, tmp_path: Path) -> None:
-    arguments = ("--dataset", str(photographs), "--pipelines", "bright", *QUICK)
-    before = only_row(bench(*arguments))
-    samples = next((tmp_path / "runs").rglob("samples.jsonl"))
+def _spoil(samples: Path) -> None:
     kept = samples.read_text().splitlines(keepends=True)
     samples.write_text("".join(["garbage\n", *kept[1:]]))
+
+
+def test_a_finished_run_with_a_record_that_cannot_be_read_heals(bench: Run, finished: Finished, tmp_path: Path) -> None:
+    arguments, (before,) = finished.copied(tmp_path), finished.document["rows"]
+    _spoil(next((tmp_path / "runs").rglob("samples.jsonl")))
     healed = only_row(bench(*arguments))
     assert (healed["status"], quality(healed)) == ("ok", quality(before))
     assert "resumed" in healed["flags"]  # its times are of the last process alone
@@ -370,7 +421,7 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path, photographs: Path, plu
     arguments = ["--dataset", str(photographs), "--pipelines", "bright:delay_ms=300", *QUICK]
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.run", *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(plugin_site)}, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": python_path({"PYTHONPATH": str(plugin_site)})}, text=True, start_new_session=True,
     )  # fmt: skip
     wait_for(tmp_path, "samples.jsonl")
     os.killpg(process.pid, signal.SIGINT)

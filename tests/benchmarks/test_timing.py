@@ -13,6 +13,8 @@ from benchmarks.timing import span
 from benchmarks.timing.latency import LatencyLog
 from tests.benchmarks.pieces import CONFIGURATION, Slow, SlowParams, ask, sample
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def slow() -> Slow:

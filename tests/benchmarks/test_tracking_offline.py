@@ -35,7 +35,7 @@ def stored(path: Path) -> Iterator[Any]:
 def test_offline_their_own_files_hold_it_all_and_a_second_time_nothing_is_added(
     command: Run, plugin_site: Path, photographs: Path, tmp_path: Path
 ) -> None:
-    bench = ("benchmarks.run", "--dataset", str(photographs), "--pipelines", "bright", "--budget-s", "1",
+    bench = ("benchmarks.run", "--dataset", str(photographs), "--pipelines", "bright", "--budget-s", "0.2",
              "--batch-sizes", "1", "--wandb", "--json")  # fmt: skip
     home = tmp_path / "home"
     home.mkdir()

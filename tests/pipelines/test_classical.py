@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import cv2
@@ -16,8 +17,8 @@ from pipelines import create
 from pipelines.base import Pipeline
 from pipelines.classical.instances import divided
 from pipelines.classical.regions import morphed
-from pipelines.params import Knob, knobs, make_params
-from pipelines.types import Image, Mask, Prediction, Prompt
+from pipelines.params import Knob, Params, knobs, make_params
+from pipelines.types import Evidence, Image, Mask, Prediction, Prompt
 
 GREY = {"method": "otsu", "clahe_tiles": 0, "blur_kernel": 1, "grabcut_iterations": 0}
 
@@ -201,18 +202,24 @@ def change(knob: Knob) -> tuple[dict[str, Any], dict[str, Any]]:
     return setting, {**setting, knob.name: value}
 
 
+@cache
 def busy() -> Image:
     """Two that touch, one with a hole, one small, on gravel."""
     target = TWO | (drawn((240, 50, 30)) & ~drawn((240, 50, 12))) | drawn((30, 30, 9))
     return painted(target, texture("gravel", (0.9, 0.8, 0.7), (200, 300)), (150, 90, 50))
 
 
+@cache
+def seen(pipeline: Pipeline, params: Params) -> Evidence:
+    """Many knobs begin with the same setting."""
+    return pipeline.infer([busy()], [Prompt()], params)[0]
+
+
 @pytest.mark.parametrize("name", [k.name for k in knobs(create("classical").Params)])
 def test_every_knob_is_read_where_it_says(pipeline: Pipeline, name: str) -> None:
     knob = next(k for k in knobs(pipeline.Params) if k.name == name)
     base, changed = (make_params(pipeline.Params, values) for values in change(knob))
-    image, prompt = busy(), [Prompt()]
-    evidence, moved = (pipeline.infer([image], prompt, p)[0] for p in (base, changed))
+    evidence, moved = seen(pipeline, base), pipeline.infer([busy()], [Prompt()], changed)[0]
     same_evidence = np.array_equal(evidence.soft, moved.soft)
     assert same_evidence == (knob.reads == "decide")
     if knob.reads == "decide":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import create, info, names
+from pipelines import create, device, info, names
 from pipelines.errors import ParameterError, UnknownNameError, UsageError
 from pipelines.presets import USER_FOLDER_VARIABLE
 
@@ -104,6 +104,28 @@ def test_devices_that_cannot_be_had_are_errors(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert create("classical", device="cuda").device == "cpu"  # it has no use for CUDA, and says so
     assert create("classical", device="auto").device == "cpu"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is asked in any case")
+@pytest.mark.parametrize("driver", [True, False])
+def test_auto_asks_torch_only_where_a_driver_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, driver: bool) -> None:
+    import torch
+
+    asked: list[str] = []
+
+    def load(name: str) -> None:
+        asked.append(name)
+        if not driver:
+            raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(device.ctypes, "CDLL", load)
+    monkeypatch.setattr(device, "AMD", tmp_path / "kfd")
+    assert device.resolve("auto") == ("cuda" if driver else "cpu")
+    assert asked == ["libcuda.so.1"]
+    assert device.resolve("cuda") == "cuda"
+    (tmp_path / "kfd").touch()
+    assert device.resolve("auto") == "cuda"
 
 
 @pytest.mark.parametrize(

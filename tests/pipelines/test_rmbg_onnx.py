@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +32,19 @@ def pixels(n: int) -> torch.Tensor:
     return torch.randn(n, 3, *SIZE, generator=torch.Generator().manual_seed(n))
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The file of a tiny U²-Net for a number of pictures; None = any. To write one takes seconds."""
+
+    @cache
+    def written(batch: int | None = None) -> Path:
+        path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+        graph(u2net(), path, batch=batch)
+        return path
+
+    return written
+
+
 @pytest.mark.parametrize("make", [u2net, isnet])
 def test_the_file_gives_what_torch_gives_for_any_number_of_pictures(make: Any, tmp_path: Path) -> None:
     network = make()
@@ -41,25 +56,20 @@ def test_the_file_gives_what_torch_gives_for_any_number_of_pictures(make: Any, t
             assert torch.allclose(found(pixels(n)), network(pixels(n)).sigmoid(), rtol=0, atol=1e-4)
 
 
-def test_a_file_for_one_picture_is_run_once_for_each(tmp_path: Path) -> None:
-    graph(u2net(), tmp_path / "one.onnx", batch=1)
-    graph(u2net(), tmp_path / "any.onnx")
-    one, many = opened(tmp_path / "one.onnx"), opened(tmp_path / "any.onnx")
+def test_a_file_for_one_picture_is_run_once_for_each(drawn: Callable[..., Path]) -> None:
+    one, many = opened(drawn(1)), opened(drawn())
     assert one.batch == 1
     assert torch.allclose(one(pixels(3)), many(pixels(3)), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 3, 4])
-def test_a_file_for_two_pictures_takes_any_number(tmp_path: Path, n: int) -> None:
-    graph(u2net(), tmp_path / "two.onnx", batch=2)
-    graph(u2net(), tmp_path / "any.onnx")
-    found = opened(tmp_path / "two.onnx")(pixels(n))
-    assert torch.allclose(found, opened(tmp_path / "any.onnx")(pixels(n)), rtol=0, atol=1e-5)
+def test_a_file_for_two_pictures_takes_any_number(drawn: Callable[..., Path], n: int) -> None:
+    found = opened(drawn(2))(pixels(n))
+    assert torch.allclose(found, opened(drawn())(pixels(n)), rtol=0, atol=1e-5)
 
 
-def test_results_are_not_overwritten_by_the_next_call(tmp_path: Path) -> None:
-    graph(u2net(), tmp_path / "model.onnx")
-    network = opened(tmp_path / "model.onnx")
+def test_results_are_not_overwritten_by_the_next_call(drawn: Callable[..., Path]) -> None:
+    network = opened(drawn())
     first = network(pixels(1))
     kept = first.clone()
     network(pixels(1) + 1)
@@ -67,11 +77,10 @@ def test_results_are_not_overwritten_by_the_next_call(tmp_path: Path) -> None:
     assert torch.equal(network(pixels(1)), kept)
 
 
-def test_cuda_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph(u2net(), tmp_path / "model.onnx")
+def test_cuda_that_is_not_there_is_an_error(drawn: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(UnavailableError, match="no CUDAExecutionProvider here.*onnxruntime-gpu"):
-        opened(tmp_path / "model.onnx", "cuda")
+        opened(drawn(), "cuda")
 
 
 def test_cuda_that_fails_while_the_session_starts_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +100,8 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> N
         opened(tmp_path / "model.onnx")
 
 
-def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
-    graph(u2net(), tmp_path / "model.onnx")
-    whole = (tmp_path / "model.onnx").read_bytes()
+def test_a_truncated_file_is_refused(drawn: Callable[..., Path], tmp_path: Path) -> None:
+    whole = drawn().read_bytes()
     (tmp_path / "model.onnx").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnavailableError, match="owner/name cannot be loaded"):
         opened(tmp_path / "model.onnx")
@@ -120,9 +128,10 @@ def test_a_layer_without_an_onnx_form_says_so(tmp_path: Path) -> None:
         export_onnx(Order(), tmp_path / "model.onnx", SIZE)
 
 
-def test_memory_that_ends_is_told_apart_from_other_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph(u2net(), tmp_path / "model.onnx")
-    network = opened(tmp_path / "model.onnx")
+def test_memory_that_ends_is_told_apart_from_other_failures(
+    drawn: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = opened(drawn())
     failure = onnx_engine.errors.RuntimeException
     for text, kind in (("Failed to allocate memory for requested buffer", torch.OutOfMemoryError), ("odd", failure)):
 

@@ -186,6 +186,7 @@ def test_an_empty_folder_names_the_licence_the_token_and_the_free_one(tmp_path: 
         (tmp_path / "o" / "gated").rmdir()
 
 
+@pytest.mark.alone
 def test_what_is_missing_is_told_at_once_and_imports_nothing(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
@@ -243,6 +244,7 @@ def test_a_pickle_is_not_judged_before_it_is_located(tmp_path: Path) -> None:
     assert "net.pth, a pickle, which is refused" in refusal(tmp_path, weights)
 
 
+@pytest.mark.alone
 def test_hashing_is_not_slower_than_the_disk_it_reads_from(tmp_path: Path) -> None:
     header = b'{"w":{"dtype":"U8","shape":[50000000],"data_offsets":[0,50000000]}}'
     content = len(header).to_bytes(8, "little") + header + bytes(50_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def save(folder: Path) -> None:
     graph(u2net(), folder / "onnx-community/BiRefNet-ONNX/onnx/model.onnx", probability=False)
     graph(u2net(), folder / "briaai/RMBG-2.0/onnx/model.onnx")
     graph(isnet(), folder / "briaai/RMBG-1.4/onnx/model.onnx")
-    graph(u2net(), folder / "danielgatis/rembg/u2net.onnx")
+    (folder / "danielgatis/rembg").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "briaai/RMBG-2.0/onnx/model.onnx", folder / "danielgatis/rembg/u2net.onnx")
     tensors(u2net(), folder / "xuebinqin/U-2-Net/u2net.safetensors")
     tensors(isnet(), folder / "briaai/RMBG-1.4/model.safetensors")
     (folder / "briaai/RMBG-1.4/config.json").write_text('{"in_ch": 3, "out_ch": 1}', encoding="utf-8")
