@@ -180,7 +180,9 @@ def document(manifest: RunManifest, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "schema_version": manifest.schema_version,
         "run_id": manifest.run_id,
-        "dataset": manifest.dataset.model_dump(include={"name", "format", "n", "n_groups", "hash", "split", "limit"}),
+        "dataset": manifest.dataset.model_dump(
+            mode="json", include={"name", "format", "n", "n_groups", "hash", "split", "limit", "exclude"}
+        ),
         "environment": manifest.environment,
         "rows": [row.model_dump(mode="json") for row in rows],
     }

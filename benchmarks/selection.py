@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -37,11 +39,16 @@ def select(spec: str, split: str | None, limit: int | None, exclude: Iterable[st
         return dataset.select(dataset.samples.without((), limit))
     if not len(dataset):
         raise DatasetError(f"No image of {dataset.name} is left.", "Exclude fewer, or choose another split.")
-    return dataset.select(_spread(list(dataset), limit))
+    return dataset.select(spread(list(dataset), limit))
 
 
-def _spread(samples: list[Sample], limit: int | None) -> list[Sample]:
-    """Evenly spaced, since neighbours are often pictures of one thing."""
+def spread(samples: list[Sample], limit: int | None) -> list[Sample]:
+    """So many samples, evenly spaced, since neighbours are often pictures of one thing.
+
+    Args:
+        samples: in the order of the dataset.
+        limit: how many; None = all.
+    """
     if limit is None or limit >= len(samples):
         return samples
     return [samples[index * len(samples) // limit] for index in range(limit)]
@@ -73,19 +80,42 @@ def check_decodes(dataset: Dataset) -> None:
 def read_exclusions(path: Path | None) -> tuple[str, ...]:
     """Read ``--exclude``: one sample id a line; what follows a comma is the reason, and # begins a comment.
 
+    An id that holds a comma, a # or the like stands in double quotes, as a string of JSON.
+
     Raises:
         UsageError: the file cannot be read.
     """
-    if path is None:
-        return ()
+    return () if path is None else tuple(sorted(read_reasons(path)))
+
+
+def read_reasons(path: Path) -> dict[str, str]:
+    """What `read_exclusions` reads, with the reason of each id; empty where none is given.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"--exclude {path} cannot be read: {error}.", "Give a text file with one sample id a line."
         ) from error
-    ids = (line.partition("#")[0].partition(",")[0].strip() for line in lines)
-    return tuple(sorted({name for name in ids if name}))
+    return {name: reason for name, reason in map(excluded_by, lines) if name}
+
+
+def excluded_by(line: str) -> tuple[str, str]:
+    """Id and reason of a line of ``--exclude``; no id where there is only a comment."""
+    line = line.strip()
+    if line.startswith('"'):
+        try:
+            name, end = json.JSONDecoder().raw_decode(line)
+        except ValueError:  # a name that begins with a quotation mark, and no string of JSON
+            name, end = "", 0
+        rest = line[end:].strip()
+        if end and (not rest or rest[0] in ",#"):
+            return name, rest[1:].strip()
+    name, *reason = re.split("[,#]", line, maxsplit=1)
+    return name.strip(), "".join(reason).strip()
 
 
 def prompt_of(record: DatasetRecord, dataset: Dataset, kinds: frozenset[PromptKind],

@@ -110,11 +110,17 @@ def _caption(manifest: RunManifest, rows: Sequence[Row]) -> str:
         f"{escape(row.label)}: {row.errors} of {row.n} images failed and count as 0" for row in rows if row.errors
     ]
     lines += [_of_flag(flag, manifest, rows) for flag in sorted({flag for row in rows for flag in row.flags})]
+    lines += [f"{left_out} on the list of --exclude"] if (left_out := said_excluded(manifest.dataset.exclude)) else []
     lines.append("bound. = boundary IoU, miss = no overlap at all, MB = peak of the process; more with --json")
     lines += _own_cost(rows)
     environment = manifest.environment
     lines.append(f"{environment.get('gpu') or environment['cpu']}, {environment['cores']} cores; run {manifest.run_id}")
     return "\n".join(lines)
+
+
+def said_excluded(exclude: Sequence[str]) -> str:
+    """How many images were left out by a list; nothing where there is none."""
+    return f"{len(exclude)} image{'s' * (len(exclude) != 1)} left out" if exclude else ""
 
 
 def _own_cost(rows: Sequence[Row]) -> list[str]:

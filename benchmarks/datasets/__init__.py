@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.datasets.dataset import Dataset, Problem, Stream
+from benchmarks.datasets.dataset import Dataset, Problem, Stream, named_by
 from benchmarks.datasets.paths import near, shown
 from benchmarks.datasets.sample import Sample, Truth
 from pipelines.errors import DatasetError, LeakError, UnknownNameError, UsageError
@@ -88,8 +88,7 @@ def open_dataset(
     dataset = _open(_text(spec), strict)
     if isinstance(dataset.samples, Stream):
         return dataset.select(_stream(dataset.samples, split, limit, left_out))
-    _check_known(dataset, left_out)
-    problems = tuple(one for one in dataset.problems if one.row not in left_out)
+    problems = _not_excluded(dataset, left_out)
     if strict and problems:
         raise as_error(dataset.name, problems)
     kept = [sample for sample in dataset if sample.id not in left_out]
@@ -102,10 +101,14 @@ def open_dataset(
     return dataset.select(kept[:limit])
 
 
-def _check_known(dataset: Dataset, names: Collection[str]) -> None:
-    known = {sample.id for sample in dataset} | {problem.row for problem in dataset.problems} if names else set[str]()
+def _not_excluded(dataset: Dataset, names: Collection[str]) -> tuple[Problem, ...]:
+    """The problems of rows that nobody leaves out."""
+    read = {sample.id for sample in dataset} if names else set[str]()
+    refused = [(problem, named_by(problem, set(names) - read)) for problem in dataset.problems]
+    known = read.union(*(found for _, found in refused))
     for unknown in sorted(set(names) - known):
         raise UnknownNameError(f"sample of {dataset.name}", unknown, known)
+    return tuple(problem for problem, found in refused if not found)
 
 
 def _stream(samples: Stream, split: str | None, limit: int | None, left_out: Collection[str]) -> Stream:

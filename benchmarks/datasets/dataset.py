@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 from benchmarks.datasets.sample import Sample
@@ -35,14 +36,31 @@ class Problem:
         row: the file, or the line of the manifest.
         reason: what is wrong, in one sentence.
         cure: what to do about it, in one sentence.
+        image: the row's picture, where there is a file of it.
+        mask: the row's mask, where there is a file of it; where it has several, one of them.
     """
 
     row: str
     reason: str
     cure: str
+    image: Path | None = field(default=None, compare=False, repr=False)
+    mask: Path | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.row}: {self.reason}"
+
+
+def named_by(problem: Problem, names: Collection[str]) -> set[str]:
+    """Which of the names mean the row of a problem: as it is called, or as its sample would be.
+
+    Args:
+        problem: of a row that was left out.
+        names: ids, of which none is that of a sample that can be read.
+    """
+    files = [problem.row.rpartition(".")[0] or problem.row]
+    files += [problem.image.with_suffix("").as_posix()] if problem.image else []
+    tails = {"/".join(parts[place:]) for parts in (file.split("/") for file in files) for place in range(len(parts))}
+    return {problem.row, *tails}.intersection(names)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from benchmarks.datasets.dataset import Dataset, Problem
 from benchmarks.datasets.paths import Listing, file_hash, sample_ids
 from benchmarks.datasets.sample import Sample
 from benchmarks.datasets.settings import Settings
-from benchmarks.datasets.targets import Target, header_size
+from benchmarks.datasets.targets import MaskFiles, Target, header_size
 from pipelines.errors import DatasetError, ImageError
 from pipelines.types import Image, Prompt
 
@@ -49,9 +49,9 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def problem(self, row: str, reason: str, cure: str) -> None:
+    def problem(self, row: str, reason: str, cure: str, image: Path | None = None, mask: Path | None = None) -> None:
         """Note what is wrong with a row, which is then left out."""
-        self.problems.append(Problem(row, reason, cure))
+        self.problems.append(Problem(row, reason, cure, image, mask))
 
     def take(self, listing: Listing) -> list[Path]:
         """Keep what a listing complains about; give its pictures."""
@@ -100,7 +100,7 @@ def _unreadable_masks(checked: Sequence[tuple[Entry, tuple[int, int]]], found: F
     try:
         checked[0][0].target.read()
     except ImageError as error:
-        found.problem(entry.row, error.message, error.cure)
+        found.problem(entry.row, error.message, error.cure, entry.image, mask_of(entry))
         return 1
     return 0
 
@@ -112,13 +112,18 @@ def _checked_size(entry: Entry, root: Path, found: Findings) -> tuple[int, int] 
     except DatasetError as error:
         name, cure = str(entry.image.relative_to(root)), f"{error.cure} Or remove it from the dataset."
         reason = error.message if name == entry.row else f"{name} is refused: {error.message}"
-        found.problem(entry.row, reason, cure)
+        found.problem(entry.row, reason, cure, entry.image, mask_of(entry))
         return None
     fault = entry.target.check(size, root) if entry.target else None
     if fault:
-        found.problem(entry.row, *fault)
+        found.problem(entry.row, *fault, entry.image, mask_of(entry))
         return None
     return size
+
+
+def mask_of(entry: Entry) -> Path | None:
+    """The file of an entry's mask, or the first of several; None where it has no files."""
+    return next(iter(entry.target.files.values()), None) if isinstance(entry.target, MaskFiles) else None
 
 
 def _sample(id_: str, entry: Entry, size: tuple[int, int], settings: Settings) -> Sample:

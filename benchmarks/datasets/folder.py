@@ -95,7 +95,7 @@ def _pair(images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], roo
             found.problem(row, f"has two masks, {names}.", "Keep one.")
         elif masks and not ours:
             cure = f"Add {MASKS}/{stem}.png (all black if there is nothing to find), or remove the picture."
-            found.problem(row, "has no mask.", _hint(stem, orphans, found) + cure)
+            found.problem(row, "has no mask.", _hint(stem, orphans, found) + cure, files[0])
         else:
             yield row, files[0], ours[0] if ours else None
 

@@ -102,7 +102,7 @@ def _mask_columns(rows: list[Row]) -> dict[str, str]:
 def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, settings: Settings,
            found: Findings) -> Entry | None:  # fmt: skip
     """The files of one row, each inside the root, or None with a problem noted."""
-    values = row.values
+    values, image = row.values, None
     try:
         guess = len(found.problems) < GUESSES
         image = inside(root, _path(values, FILE_NAME), guess=guess)
@@ -128,9 +128,9 @@ def _entry(row: Row, root: Path, columns: Mapping[str, str], split: str | None, 
             tags={k: _cell(v) for k, v in values.items() if k not in READ and not k.endswith(MASK_SUFFIX)},
         )
     except PathRefusedError as refused:
-        found.problem(row.where, refused.reason, refused.cure)
+        found.problem(row.where, refused.reason, refused.cure, image)
     except ValueError as error:
-        found.problem(row.where, f"{error}.", getattr(error, "cure", "Correct the cell."))
+        found.problem(row.where, f"{error}.", getattr(error, "cure", "Correct the cell."), image)
     return None
 
 

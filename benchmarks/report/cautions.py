@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.report import figures
 from benchmarks.report.facts import Facts, Series
 from benchmarks.rows import TUNED, Row, has_oracle, was_tuned_here
-from benchmarks.table import FLAGS
+from benchmarks.table import FLAGS, said_excluded
 
 OF_LEADER = ("errors", TUNED, "few_groups", "oracle_prompts", "limited", "resumed")
 OF_TIMES = ("unstable", "disturbed")
@@ -29,7 +29,14 @@ def sentence(flag: str, facts: Facts) -> str:
 
 def cautions(facts: Facts) -> tuple[str, ...]:
     """What limits the answer, from what a reader has to know first."""
-    return (*_of_leader(facts), *_unjudged(facts), *_absent(facts), *_knowing(facts), *_rough_times(facts))
+    return (
+        *_of_leader(facts),
+        *_excluded(facts),
+        *_unjudged(facts),
+        *_absent(facts),
+        *_knowing(facts),
+        *_rough_times(facts),
+    )
 
 
 def _of_leader(facts: Facts) -> list[str]:
@@ -37,6 +44,11 @@ def _of_leader(facts: Facts) -> list[str]:
     raised = {flag.partition(":")[0]: flag for flag in flags(row)} if row else {}
     found = [(name, sentence(raised[name], facts)) for name in OF_LEADER if name in raised]
     return [f"{row.label}: {said}" if row and name == "errors" else said for name, said in found]
+
+
+def _excluded(facts: Facts) -> list[str]:
+    left_out = said_excluded(facts.manifest.dataset.exclude)
+    return [f"{left_out} on the list of --exclude; Do it again names them."] if left_out else []
 
 
 def _unjudged(facts: Facts) -> list[str]:

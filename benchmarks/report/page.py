@@ -20,7 +20,7 @@ def page(report: Report) -> str:
     return whole(report.title, page_answer.header(report), _sections(report), page_method.footer(report))
 
 
-def whole(title: str, header: Markup, sections: Sequence[Section], footer: Markup) -> str:
+def whole(title: str, header: Markup, sections: Sequence[Section], footer: Markup, style: str = "") -> str:
     """A document of this look, whatever it is about.
 
     Args:
@@ -28,6 +28,7 @@ def whole(title: str, header: Markup, sections: Sequence[Section], footer: Marku
         header: above the list of parts.
         sections: the first one is called ``answer``.
         footer: below all.
+        style: rules of this page alone, after those that all share; never made of a name.
     """
     sections = [section for section in sections if section[3]]
     links = [element("li", element("a", short, href=f"#{name}")) for name, short, _, _ in sections]
@@ -39,7 +40,7 @@ def whole(title: str, header: Markup, sections: Sequence[Section], footer: Marku
         element("main", *(_section(name, title, content) for name, _, title, content in sections), id="main"),
         footer,
     )
-    return f"<!doctype html>\n{element('html', _head(title), body, lang='en')}\n"
+    return f"<!doctype html>\n{element('html', _head(title, style), body, lang='en')}\n"
 
 
 def _sections(report: Report) -> list[Section]:
@@ -66,8 +67,8 @@ def _section(name: str, title: str, content: Markup) -> Markup:
     )
 
 
-def _head(title: str) -> Markup:
-    style = files("benchmarks.report").joinpath("page.css").read_text(encoding="utf-8")
+def _head(title: str, more: str) -> Markup:
+    style = files("benchmarks.report").joinpath("page.css").read_text(encoding="utf-8") + more
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return element(

@@ -20,16 +20,21 @@ SHARE = 0.72
 """Of the colour; the rest is the picture below."""
 
 
-def small(picture: Image) -> Image:
-    """The picture with its longer side at most 232 px, a tiny one enlarged by a whole number; ``uint8 (h, w, 3)``."""
-    height, width = _small_size(picture.shape[0], picture.shape[1])
+def small(picture: Image, side: int = SIDE) -> Image:
+    """The picture with its longer side at most 232 px, a tiny one enlarged by a whole number; ``uint8 (h, w, 3)``.
+
+    Args:
+        picture: ``(H, W, 3)``.
+        side: another length of the longer side.
+    """
+    height, width = _small_size(picture.shape[0], picture.shape[1], side)
     way = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(picture, (width, height), interpolation=way), np.uint8)
 
 
-def _small_size(height: int, width: int) -> tuple[int, int]:
+def _small_size(height: int, width: int, side: int) -> tuple[int, int]:
     longest = max(height, width)
-    scale = SIDE / longest if longest > SIDE else SIDE // longest
+    scale = side / longest if longest > side else side // longest
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 

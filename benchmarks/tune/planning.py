@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import plan
+from benchmarks import plan, selection
 from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.leaks import check_splits, merge_notes, merged_groups
 from benchmarks.metrics import METRICS
@@ -161,7 +161,7 @@ def _split(request: Request) -> tuple[str | None, list[str]]:
     """The split that is tuned on, and that it was chosen where nobody did."""
     if request.split is not None:
         return request.split, []
-    known = open_dataset(request.dataset, strict=False).splits
+    known = open_dataset(request.dataset, strict=False, exclude=selection.read_exclusions(request.exclude)).splits
     found = next((name for name in SPLITS if name in known), None)
     if len(known) < 2:
         return None, []

@@ -1,0 +1,124 @@
+"""Pictures that stand out: tiny, of an odd shape or size, dark, light, blurry, or of nearly nothing.
+
+Each has a limit of its own that no good picture passes, and a looser one for what lies far from the other pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.profile.suspects import Suspect
+from benchmarks.profile.suspects.usual import Column, usual
+from benchmarks.profile.table import Table
+
+TINY_SIDE_PX, TINY_OF_USUAL = 32, 0.15
+ODD_ASPECT, ODD_SIZE = np.log(1.8), np.log(2.8)
+"""Least logarithms of the ratio to the usual aspect, and to the usual side."""
+
+FAR, FAR_SHAPE, FAR_FROM_MIXED = 5.0, 3.5, 2.0
+DARK, RATHER_DARK, LIGHT, RATHER_LIGHT = 0.30, 0.42, 0.62, 0.45
+"""Luma that 99 of 100 pixels of a dark picture are below, or of a light one above."""
+
+FLAT, FLAT_OF_LIGHT = 0.02, 0.06
+BLURRED, SHARP_ENOUGH = 0.55, 0.45
+Flags = npt.NDArray[np.bool_]
+
+
+def find(table: Table) -> Iterator[Suspect]:
+    """Suspects among pictures; of several that one sample could be, all."""
+    yield from _tiny(table)
+    yield from _odd(table)
+    yield from _flat(table)
+    yield from _dark(table)
+    yield from _light(table)
+    yield from _blurry(table)
+
+
+def _rows(flags: Flags) -> list[int]:
+    return [int(row) for row in np.flatnonzero(flags)]
+
+
+def _sides(table: Table) -> Column:
+    """Square root of the number of pixels, as a logarithm."""
+    return 0.5 * np.log(table.column("width_px") * table.column("height_px"))
+
+
+def _tiny(table: Table) -> Iterator[Suspect]:
+    wide, high, sides = table.column("width_px"), table.column("height_px"), _sides(table)
+    common = usual(sides, 0.05)
+    if common is None:
+        return
+    small = (np.exp(sides - common.middle) < TINY_OF_USUAL) & (common.distance(sides) < -FAR)
+    narrow = np.abs(np.log(wide / high)) > np.log(3)  # a strip is odd, and not tiny
+    thin = (np.fmin(wide, high) < TINY_SIDE_PX) & (sides < common.middle - np.log(2))
+    for row in _rows((thin | small) & ~narrow | (np.fmax(wide, high) < TINY_SIDE_PX)):
+        yield Suspect("image_tiny", table.ids[row], f"It is {wide[row]:.0f} x {high[row]:.0f} pixels, while the usual "
+                      f"picture has about {np.exp(2 * common.middle) / 1e6:.2f} megapixels.",
+                      figure={"width_px": wide[row], "height_px": high[row]})  # fmt: skip
+
+
+def _odd(table: Table) -> Iterator[Suspect]:
+    aspect, sides = np.log(table.column("aspect")), _sides(table)
+    shape, size = usual(np.abs(aspect), 0.1), usual(sides, 0.1)  # upright or lying is one shape
+    if shape is None or size is None:
+        return
+    common = float(np.nanpercentile(np.abs(aspect), 75))  # many datasets have pictures of two or three shapes
+    odd_shape = (np.abs(aspect) - common > ODD_ASPECT) & (shape.distance(np.abs(aspect)) > FAR_FROM_MIXED)
+    odd_size = (np.abs(sides - size.middle) > ODD_SIZE) & (np.abs(size.distance(sides)) > FAR)
+    for row in _rows(odd_shape | odd_size):
+        wide, high = table.column("width_px")[row], table.column("height_px")[row]
+        usually = f"{np.exp(shape.middle):.2f} or {np.exp(-shape.middle):.2f}"
+        what = f"Its sides are {np.exp(sides[row] - size.middle):.2f} times the usual ones"
+        what = f"Its aspect is {wide / high:.2f}, the usual one {usually}" if odd_shape[row] else what
+        yield Suspect("image_odd_size", table.ids[row], f"{what}: it is {wide:.0f} x {high:.0f} pixels.",
+                      figure={"width_px": wide, "height_px": high})  # fmt: skip
+
+
+def _flat(table: Table) -> Iterator[Suspect]:
+    """Little structure for its light, whatever the noise: a dark picture of something keeps its relations."""
+    structure, entropy, mean = table.column("structure"), table.column("entropy"), table.column("brightness")
+    room = np.fmin(mean, 1 - mean)
+    nothing = (structure < FLAT) & (structure < FLAT_OF_LIGHT * room)
+    for row in _rows(nothing):
+        yield Suspect("image_low_information", table.ids[row], f"Made small its luma varies by {structure[row]:.2%} of "
+                      f"white, and its histogram holds {entropy[row]:.1f} bits.",
+                      figure={"structure": structure[row], "entropy": entropy[row]})  # fmt: skip
+
+
+def _dark(table: Table) -> Iterator[Suspect]:
+    top = table.column("luma_p99")
+    common = usual(top, 0.03)
+    if common is None or common.middle < DARK:
+        return
+    for row in _rows((top < DARK) | (top < RATHER_DARK) & (common.distance(top) < -FAR_SHAPE)):
+        yield Suspect("image_dark", table.ids[row], f"99 of 100 pixels have a luma below {top[row]:.2f}, where white "
+                      f"is 1; the usual picture reaches {common.middle:.2f}.",
+                      figure={"luma_p99": top[row], "brightness": table.column("brightness")[row]})  # fmt: skip
+
+
+def _light(table: Table) -> Iterator[Suspect]:
+    low, mean, clipped = table.column("luma_p1"), table.column("brightness"), table.column("clipped_light")
+    bright, burnt, lowest = usual(mean, 0.03), usual(clipped, 0.02), usual(low, 0.03)
+    if bright is None or burnt is None or lowest is None or bright.middle > 0.9:
+        return
+    burnt_out = (clipped > 0.6) & (mean > 0.85) & (burnt.distance(clipped) > FAR)
+    veiled = (low > RATHER_LIGHT) & (lowest.distance(low) > FAR_SHAPE)
+    for row in _rows((low > LIGHT) | burnt_out | veiled):
+        yield Suspect("image_light", table.ids[row], f"Its mean luma is {mean[row]:.2f}, where white is 1, and "
+                      f"{clipped[row]:.0%} of its pixels are white; usual are {bright.middle:.2f} and "
+                      f"{burnt.middle:.0%}.",
+                      figure={"luma_p1": low[row], "brightness": mean[row], "clipped_light": clipped[row]})  # fmt: skip
+
+
+def _blurry(table: Table) -> Iterator[Suspect]:
+    blur = table.column("blur")
+    common = usual(blur, 0.02)
+    if common is None:
+        return
+    beyond = (blur > BLURRED) & (common.distance(blur) > 3) | (blur > SHARP_ENOUGH) & (common.distance(blur) > FAR)
+    for row in _rows(beyond):
+        yield Suspect("image_blurry", table.ids[row], f"Its blur is {blur[row]:.2f} of 1, that of the usual picture "
+                      f"{common.middle:.2f}.", figure={"blur": blur[row]})  # fmt: skip
