@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.datasets import Sample
+from benchmarks.datasets.entries import read_image
 from benchmarks.datasets.hub_bytes import Blob
 from benchmarks.datasets.hub_rows import MaskBlobs
 from benchmarks.datasets.meaning import Meaning
 from benchmarks.datasets.targets import MaskFiles
 from pipelines.images import OWN_FOLDER
 from pipelines.images.container import Container
+from pipelines.images.decode import decoded
 from pipelines.images.sniff import inspect
 from pipelines.images.source import Source, read_source
 from pipelines.images.tags import read_directory
+from pipelines.types import Image
 
 MAKE, MODEL = 271, 272
 LONGEST_CAMERA = 60
@@ -50,7 +53,25 @@ def look_at_file(source: Source) -> FileLook:
         ImageError: it is no picture, or one that is refused.
     """
     name, data = read_source(source, OWN_FOLDER)
-    header = inspect(name, data, OWN_FOLDER)
+    return _said_by(inspect(name, data, OWN_FOLDER), data)
+
+
+def read_picture(sample: Sample) -> tuple[Image, FileLook | None]:
+    """The picture of a sample as its dataset reads it, and what its file says; a plain file is read once for both.
+
+    Raises:
+        ImageError: it is refused.
+        DatasetError: it cannot be fetched.
+    """
+    if sample.path is not None and getattr(sample.read_image, "func", None) is read_image:
+        name, data = read_source(sample.path, OWN_FOLDER)
+        header = inspect(name, data, OWN_FOLDER)
+        return decoded(header), _said_by(header, data)
+    source = picture_source(sample)
+    return sample.read_image(), look_at_file(source) if source is not None else None
+
+
+def _said_by(header: Container, data: bytes) -> FileLook:
     mode = "RGB" if header.rgb else _mode(header)  # a plain JPEG
     exif, camera = _camera(header.format, data)
     return FileLook(header.format, mode, len(data) / 1000, exif, header.orientation > 1, camera)

@@ -14,7 +14,7 @@ from benchmarks.datasets.meaning import truth_of
 from benchmarks.datasets.sample import FOREGROUND
 from benchmarks.leaks.fingerprints import Fingerprint, fingerprint
 from benchmarks.profile.alignment import fit_of
-from benchmarks.profile.files import FileLook, look_at_file, mask_source, picture_source
+from benchmarks.profile.files import FileLook, mask_source, read_picture
 from benchmarks.profile.mask_files import (
     MaskFileLook,
     form_of_file,
@@ -86,9 +86,9 @@ def look(sample: Sample) -> Look:
     found = Look(sample.id, sample.group, sample.split, has_truth=sample.has_truth)
     image: Image | None = None
     try:
-        image = sample.read_image()
+        image, said = read_picture(sample)
         small = reduced(image)
-        found = _with_picture(found, sample, image, small)
+        found = _with_picture(found, sample, image, small, said)
     except (ImageError, DatasetError, OSError) as error:
         found = _with_fault(found, "image_unreadable", error)
     if not sample.has_truth:
@@ -109,9 +109,7 @@ def _with_fault(found: Look, kind: str, error: Exception) -> Look:
     return replace(found, faults=(*found.faults, Fault(kind, reason, cure)))
 
 
-def _with_picture(found: Look, sample: Sample, image: Image, small: Image) -> Look:
-    source = picture_source(sample)
-    file = look_at_file(source) if source is not None else None
+def _with_picture(found: Look, sample: Sample, image: Image, small: Image, file: FileLook | None) -> Look:
     numbers = measure_picture(image, small) | ({"file_kb": file.kilobytes} if file else {})
     known = replace(fingerprint(small, sample.image_hash), size=(image.shape[0], image.shape[1]))
     return replace(found, numbers=numbers, file=file, print=known)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from benchmarks.datasets import Dataset, Sample
 from benchmarks.profile.cores import cores
@@ -73,9 +76,20 @@ def _looks(dataset: Dataset, jobs: int, progress: Progress | None) -> Iterator[L
             progress(done, total)
 
 
+@contextmanager
+def _no_threads_in_threads() -> Iterator[None]:
+    """OpenCV would share each small task among threads of its own, which takes longer than the task."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
 def _in_parallel(samples: Iterator[Sample], jobs: int) -> Iterator[Look]:
     waiting: deque[Future[Look]] = deque()
-    with ThreadPoolExecutor(jobs) as threads:
+    with ThreadPoolExecutor(jobs) as threads, _no_threads_in_threads():
         for sample in samples:
             waiting.append(threads.submit(look, sample))
             if len(waiting) >= AHEAD * jobs:

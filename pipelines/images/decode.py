@@ -53,7 +53,18 @@ def load_image(source: Source, limits: Limits = UPLOAD) -> Image:
         ImageLimitError: too many pixels or bytes, a side too long; found in the header, before decoding.
         ImageDamagedError: cut off or corrupt.
     """
-    header = inspect(*read_source(source, limits), limits)
+    return decoded(inspect(*read_source(source, limits), limits))
+
+
+def decoded(header: Container) -> Image:
+    """The picture of a file whose header was read, as `load_image` gives it.
+
+    Args:
+        header: from ``inspect``.
+
+    Raises:
+        ImageError: as ``load_image``.
+    """
     if header.rgb and (not header.profile or is_srgb(header.profile, "RGB")) and (quick := header.rgb()) is not None:
         return upright_array(quick, header.orientation)
     image, alpha = _eight_bits(header)
