@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.leaks.fingerprints import SIDE, Fingerprint
+from benchmarks.leaks.fingerprints import SIDE, Fingerprint, Grey
 
 MOST_BITS = 30
 """Of 128 bits of both hashes; copies of photographs differ in 24 at most, different ones in 36 at least."""
@@ -25,6 +25,9 @@ FLAT = 1.0
 
 ASPECT = 0.12
 """Largest difference of the logarithms of width to height: a copy may have been cut at two sides."""
+
+MANY = 20_000
+"""From so many pictures on, details are not kept: they would take 4 kB each."""
 
 _FINE, _COARSE = 0.7, 4.0
 _TERMS = 6
@@ -51,14 +54,34 @@ class Pair:
     likeness: float = 1.0
 
 
+class _Details:
+    """Details of pictures by their places, kept where there are few and worked out anew where there are many.
+
+    Args:
+        greys: small grey copies, ``uint8 (32, 32)`` each.
+    """
+
+    def __init__(self, greys: Sequence[Grey]) -> None:
+        self.greys = greys
+        self.kept = self._of(range(len(greys))) if len(greys) <= MANY else None
+        blocks = (self[np.arange(start, min(start + _AT_ONCE, len(greys)))] for start in range(0, len(greys), _AT_ONCE))
+        self.energy = np.concatenate([np.zeros(0), *((block**2).sum(axis=1, dtype=np.float64) for block in blocks)])
+
+    def __getitem__(self, places: Places) -> Floats:
+        return self._of(places.tolist()) if self.kept is None else self.kept[places]
+
+    def _of(self, places: Iterable[int]) -> Floats:
+        return np.array([_detail(self.greys[place]) for place in places], np.float32).reshape(-1, SIDE * SIDE)
+
+
 class _Stack:
     """Fingerprints as arrays: two hashes and the logarithm of the aspect ``(N,)``, details ``(N, 1024)``."""
 
     def __init__(self, prints: Sequence[Fingerprint]) -> None:
         self.phash, self.dhash = np.array([one.bits for one in prints], np.uint64).reshape(-1, 2).T.copy()
         self.aspect = np.array([np.log(one.size[1] / one.size[0]) for one in prints])
-        self.details = np.array([_detail(one.grey) for one in prints], np.float32).reshape(-1, SIDE * SIDE)
-        self.energy = (self.details**2).sum(axis=1, dtype=np.float64)
+        self.details = _Details([one.grey for one in prints])
+        self.energy = self.details.energy
         self.flat = self.energy < FLAT**2 * SIDE * SIDE
 
     def differ(self, other: _Stack, place: int, begin: int = 0) -> npt.NDArray[np.uint8]:
@@ -81,10 +104,11 @@ class _Stack:
         Explained is what a change of gain and brightness, a shift and a stretch along both axes give, to first order:
         the optical flow of Lucas and Kanade (1981), with four parameters of motion.
         """
-        own = _basis(other.details[place : place + 1])[0]
+        one = other.details[np.array([place])]
+        own = _basis(one)[0]
         shares = np.square(self.details[places] @ own).sum(axis=1) / self.energy[places]
         unsure = np.flatnonzero((shares < ALIKE**2) & (shares >= HOPELESS**2))
-        turned = np.square(other.details[place] @ _basis(self.details[places[unsure]])).sum(axis=1)
+        turned = np.square(one[0] @ _basis(self.details[places[unsure]])).sum(axis=1)
         shares[unsure] = np.maximum(shares[unsure], turned / other.energy[place])
         return np.asarray(np.sqrt(np.minimum(shares, 1)), np.float32)
 

@@ -148,9 +148,11 @@ def waves(greys: npt.NDArray[np.uint8]) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """
     basis = np.cos(np.pi / SIDE * np.outer(np.arange(WAVES), np.arange(SIDE) + 0.5)).astype(np.float32)
     found = np.empty((len(greys), WAVES, WAVES), np.float32)
+    spread = np.empty(len(greys))
     for start in range(0, len(greys), _BLOCK):
-        found[start : start + _BLOCK] = basis @ greys[start : start + _BLOCK].astype(np.float32) @ basis.T
-    spread = greys.reshape(len(greys), SIDE * SIDE).std(axis=1)
+        block = greys[start : start + _BLOCK].astype(np.float32)
+        found[start : start + _BLOCK] = basis @ block @ basis.T
+        spread[start : start + _BLOCK] = block.std(axis=(1, 2))
     y, x = np.mgrid[:WAVES, :WAVES]
     low = np.flatnonzero((y + x < WAVES) & (y + x > 0))
     weighed = (found * np.hypot(y, x)).reshape(len(greys), WAVES * WAVES)[:, low]

@@ -15,7 +15,7 @@ from benchmarks.leaks import fingerprints
 from benchmarks.leaks.fingerprints import SIDE, Fingerprint, fingerprint, from_text
 from benchmarks.leaks.pairs import Pair, near_duplicates, within
 from pipelines.errors import ParameterError
-from tests.benchmarks.copies import COPIES, picture
+from tests.benchmarks.copies import COPIES, picture, scaled
 
 
 def prints(*pictures: np.ndarray, name: str = "p") -> list[Fingerprint]:
@@ -136,3 +136,12 @@ def test_nothing_against_nothing_is_nothing() -> None:
 def test_the_guard_imports_no_network_package() -> None:
     code = "import sys, benchmarks.leaks; print([m for m in ('torch', 'pandas', 'imagehash', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_where_there_are_many_pictures_the_same_pairs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [picture(seed) for seed in range(6)]
+    prints = [fingerprint(one, f"{n}") for n, one in enumerate([*made, *(scaled(one, 0.5) for one in made[:4])])]
+    few, own = within(prints), near_duplicates(prints[:6], prints[6:])
+    monkeypatch.setattr("benchmarks.leaks.pairs.MANY", 3)
+    assert within(prints) == few and len(few) == 4
+    assert near_duplicates(prints[:6], prints[6:]) == own and len(own) == 4
