@@ -133,7 +133,7 @@ def metrics_table() -> str:
 
 def file_tree() -> str:
     """Every source file with the first line of its docstring."""
-    lines = [line for folder in ("pipelines", "benchmarks") for line in _branch(ROOT / folder, "")]
+    lines = [line for folder in ("pipelines", "benchmarks", "workbench") for line in _branch(ROOT / folder, "")]
     return "```\n" + "\n".join(lines) + "\n```\n"
 
 

@@ -69,7 +69,7 @@ def score(outcomes: Iterable[Outcome], scoring: Scoring) -> Iterator[SampleRecor
             classes=scoring.classes_of(outcome.texts),
             absent=outcome.absent,
             absent_error=outcome.absent_error,
-            instances=_instances(outcome.prediction),
+            instances=instances(outcome.prediction),
             mask_sha256=_mask_hash(outcome.foreground),
             ms=_rounded(ms),
             stages_ms=_rounded(outcome.stages_ms),
@@ -127,7 +127,8 @@ def class_masks(found: Iterable[tuple[int, Mask]], classes: Sequence[str], truth
     return Classes(names, preds, targets, frozenset(classes))
 
 
-def _instances(prediction: Prediction | None) -> tuple[Instance, ...]:
+def instances(prediction: Prediction | None) -> tuple[Instance, ...]:
+    """The masks of a prediction as a record keeps them; none where the pipeline failed."""
     if prediction is None:
         return ()
     found = zip(prediction.masks, prediction.scores, prediction.labels, strict=True)

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.readme import PARTS, refreshed
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted(path for folder in ("pipelines", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(path for folder in ("pipelines", "benchmarks", "workbench") for path in (ROOT / folder).rglob("*.py"))
 COMMANDS = [f"benchmarks.{name}" for name in ("run", "peers", "report", "compare", "recommend", "rescore")]
 QUICK_S = 0.3
 HEAVY = ("torch", "torchvision", "transformers", "onnxruntime", "gradio", "optuna", "wandb", "datasets", "pandas")
@@ -62,7 +62,7 @@ def test_generated_parts_of_the_readme_are_current() -> None:
 
 def test_readme_names_only_files_that_are_there() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    here = {path.name for folder in ("pipelines", "benchmarks", "docs") for path in (ROOT / folder).rglob("*")}
+    here = {path.name for folder in ("pipelines", "benchmarks", "workbench", "docs") for path in (ROOT / folder).rglob("*")}
     here |= {path.name for path in ROOT.iterdir()}
     for name in re.findall(r"[\w./-]+\.(?:py|md|toml)\b|docs/[\w./-]+", readme):
         assert Path(name).name in here, f"README names {name}, which is not there"

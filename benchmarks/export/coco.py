@@ -10,7 +10,7 @@ from benchmarks.export.format import Format, Item, Plan
 from benchmarks.export.manifest import provenance
 from benchmarks.export.originals import Originals
 from benchmarks.export.staging import Staging
-from benchmarks.records import RLE
+from benchmarks.records import RLE, Instance
 
 FILE = "annotations.json"
 
@@ -23,6 +23,20 @@ def compressed(rle: RLE) -> dict[str, Any]:
     return {"size": list(rle.size), "counts": found["counts"].decode("ascii")}
 
 
+def annotation(instance: Instance, category: int) -> dict[str, Any]:
+    """An instance as COCO has it, but for the number of itself and of its image.
+
+    Args:
+        instance: with its mask.
+        category: its number, from 0; COCO counts from 1.
+    """
+    from pycocotools import mask
+
+    rle = compressed(instance.mask)
+    return {"category_id": category + 1, "bbox": mask.toBbox(rle).tolist(), "area": int(mask.area(rle)), "iscrowd": 0,
+            "score": instance.score, "segmentation": rle}  # fmt: skip
+
+
 class CocoWriter:
     """Annotations go to the disk as they come, so that a large dataset needs no more memory than a small one."""
 
@@ -32,18 +46,12 @@ class CocoWriter:
 
     def add(self, item: Item) -> None:
         """Write the picture, and note its instances."""
-        from pycocotools import mask
-
         file = self.originals.put(item.sample, item.name, self.staging, "images")
         height, width = item.record.size
         number = self.images.next_id
         self.images.add({"file_name": file, "height": height, "width": width, **_known(item)})
         for instance, category in item.found():
-            rle = compressed(instance.mask)
-            self.annotations.add({
-                "image_id": number, "category_id": category + 1, "bbox": mask.toBbox(rle).tolist(),
-                "area": int(mask.area(rle)), "iscrowd": 0, "score": instance.score, "segmentation": rle,
-            })  # fmt: skip
+            self.annotations.add({"image_id": number, **annotation(instance, category)})
 
     def close(self) -> None:
         """Put the parts together; categories are known only now."""

@@ -168,3 +168,12 @@ def _shifted(table: Table) -> Iterator[Suspect]:
             reason = f"Its outline lies on no edges: {here[row]:.2f}, where {common.middle:.2f} is usual."
         yield Suspect("mask_shifted", table.ids[row], reason, figure={
             "fit": here[row], "fit_best": best[row], "dx_share": dx[row], "dy_share": dy[row]})  # fmt: skip
+
+
+def concerns(table: Table) -> list[dict[str, str]]:
+    """What is odd of so many masks that none of them stands out, each with a title and a reason.
+
+    Args:
+        table: of all samples.
+    """
+    return []

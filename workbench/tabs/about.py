@@ -1,0 +1,108 @@
+"""The tab About: how it works, what it cannot do, licences, versions, and how to run it at home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gradio as gr
+
+from benchmarks.environment import environment
+from benchmarks.records import WeightsRecord
+from pipelines.images import UPLOAD
+from pipelines.registry import pipeline_class
+from workbench.catalogue import Offer
+from workbench.settings import Settings
+
+METHOD = """
+## How it works
+
+A pipeline looks at your picture once and keeps what it saw: scores for each pixel or for each candidate, before any
+threshold. A quick decision turns that into masks. Knobs that *act at once* change the decision alone; the others need a
+new run, and say so. The masks that you see, that are scored and that you download are one and the same, at the size of
+your picture, and equal to those that `python -m benchmarks.run` makes of the same picture and parameters.
+
+Times are those of this machine: *load* is the loading of a network, *look* the pass over your picture, *decision* what
+comes after. Pipelines run one after another, each in a process of its own; one that fails takes no other along.
+
+With a true mask you get IoU, Dice, boundary IoU and boundary F of your one picture. One picture says little: what a
+pipeline is worth on many is measured with `python -m benchmarks.run`, with intervals.
+"""
+
+LIMITS = """
+## Limits
+
+Pictures of at most {pixels:.0f} megapixels, {side} pixels a side and {mebibytes:.0f} MiB; PNG, JPEG, WebP, BMP or TIFF.
+A look ends after {look_s:.0f} s. Your picture and what was seen in it are kept in memory while your page is open and
+there is room, and for nobody but you; uploads and downloads lie in a folder of temporary files for an hour at most.
+No text, no picture and no figure is sent anywhere else. An address is fetched by this server: https alone, public hosts
+alone, 10 MB, 10 s.
+"""
+
+HOME = """
+## At home
+
+```bash
+pip install uv && uv run python -m workbench
+```
+
+starts this app on your own machine, and `uv run python -m benchmarks.run --dataset FOLDER` measures every pipeline on
+your own pictures. With `--weights FOLDER` weights are taken from `FOLDER/owner/name/`, and nothing is fetched.
+
+## By program
+
+```python
+from gradio_client import Client, handle_file
+
+client = Client("{address}")
+found = client.predict(image=handle_file("coins.png"), pipeline="classical", api_name="/segment")
+other = client.predict(id=found["id"], fields={{"threshold": 0.7}}, api_name="/decide")
+```
+
+`image` may also be an https address or base64; `/segment_many` takes several pictures, and `/pipelines` lists what
+there is. The link *Use via API* below describes every endpoint. A link such as
+`{address}?example=coins&pipelines=classical` opens this page with an example.
+"""
+
+
+def build(offers: Sequence[Offer], settings: Settings, address: str) -> None:
+    """The tab, inside a Gradio context.
+
+    Args:
+        offers: pipelines whose licences are listed.
+        settings: limits that hold here.
+        address: of the app, for the examples of calls.
+    """
+    limits = LIMITS.format(pixels=UPLOAD.max_pixels / 1e6, side=UPLOAD.max_side, mebibytes=UPLOAD.max_bytes / 2**20,
+                           look_s=settings.look_s)  # fmt: skip
+    with gr.Column(elem_classes="about"):
+        gr.Markdown("\n".join([METHOD, limits, licences(offers), HOME.format(address=address), versions()]))
+
+
+def licences(offers: Sequence[Offer]) -> str:
+    """Every pipeline with the licence of its code and of its default weights, as Markdown."""
+    lines = ["## Licences", "", "| pipeline | code | default weights | commercial use | here |", "|-|-|-|-|-|"]
+    return "\n".join([*lines, *map(_line, offers)])
+
+
+def _line(offer: Offer) -> str:
+    if offer.info is None:
+        return f"| {_plain(offer.title)} | | | | {_plain(offer.reason or '')} |"
+    weights = tuple(map(WeightsRecord.of, offer.info.weights_for(pipeline_class(offer.name).Params())))
+    words = {True: "allowed", False: "**not allowed**", None: "unclear"}
+    repos = "; ".join(f"{one.repo} ({one.licence})" for one in weights) or "none"
+    uses = "; ".join(words[one.commercial] for one in weights) or "allowed"
+    return (f"| {_plain(offer.title)} | {_plain(offer.info.licence)} | {_plain(repos)} | {uses} "
+            f"| {'cannot run: ' + _plain(offer.reason) if offer.reason else 'can run'} |")  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """A text that a table of Markdown takes as text."""
+    return text.replace("|", "/").replace("<", "‹").replace("\n", " ").replace("`", "'")
+
+
+def versions() -> str:
+    """Machine and packages, as Markdown."""
+    here = environment("cpu")
+    packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
+    return (f"## Versions\n\nPython {here['python']} on {here['system']}, {here['usable_cores']} cores; Gradio "
+            f"{gr.__version__}; {packages}.")  # fmt: skip

@@ -1,0 +1,165 @@
+"""The tab Compare: a form, a desk, and which event of the one calls what of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from pipelines.images.sniff import sniff
+from workbench import addresses
+from workbench.controls import values_of
+from workbench.examples import Example, example, examples
+from workbench.plainly import plainly
+from workbench.service import Service
+from workbench.settings import Settings
+from workbench.shelf import Shelf
+from workbench.tabs import form as forms
+from workbench.tabs.desk import Desk
+from workbench.tabs.form import RUN_AGAIN, Form, Slot
+from workbench.visitors import Visits
+
+LOOKS, QUICK = "looks", "quick"
+QUICK_AT_ONCE = 4
+Listen = Callable[..., Any]
+
+
+def build(service: Service, visits: Visits, shelf: Shelf, settings: Settings) -> Desk:
+    """The tab with all that happens in it, inside a Gradio context.
+
+    Args:
+        service: looks and decides.
+        visits: what visitors have open.
+        shelf: where files are given out from.
+        settings: how many looks there may be at one time.
+    """
+    form = forms.build(service.offers(), list(examples().values()))
+    desk = Desk(service, visits, shelf, form)
+    _inputs(form, desk)
+    _runs(form, desk, settings)
+    _results(form, desk)
+    for slot in form.slots:
+        _slot(form, slot, desk)
+    return desk
+
+
+def _on(listen: Listen, fn: Callable[..., Any] | None, inputs: Any = None, outputs: Any = None, **said: Any) -> Any:
+    """An event that no client is shown, whose errors are in words, and of which the last alone counts."""
+    usual: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_id": QUICK,
+                             "concurrency_limit": QUICK_AT_ONCE}  # fmt: skip
+    return listen(plainly(fn) if fn else None, inputs, outputs, **{**usual, **said})
+
+
+def _inputs(form: Form, desk: Desk) -> None:
+    shown = [form.pointer, form.points, form.status, form.agreement, form.agreed, form.bundle]
+    shown += [part for slot in form.slots for part in (slot.picture, slot.facts, slot.file)]
+    _on(form.picture.change, desk.received, form.picture, shown)
+    _on(form.picture.input, _unknown, None, form.truth)
+    taken = [form.picture, form.truth, form.prompt]
+    for name, button in form.examples.items():
+        _on(button.click, desk.take(name), None, taken)
+    _on(form.fetch.click, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal")
+    _on(form.url.submit, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal")
+    _on(form.pointer.select, desk.point, [form.points, form.mode], [form.points, form.pointer])
+    _on(form.points.blur, desk.mark, form.points, form.pointer)
+
+
+def _taken(shelf: Shelf, name: str) -> tuple[str, str, str]:
+    chosen: Example = example(name)
+    return (*chosen.put(shelf), chosen.prompt)
+
+
+def _fetched(shelf: Shelf, url: str) -> tuple[str, None]:
+    data = addresses.fetch(url or "")
+    return shelf.put(f"fetched.{(sniff(data) or 'picture').lower()}", data), None
+
+
+def _unknown() -> None:
+    """No true mask: that of the picture before would be taken for that of the new one."""
+
+
+def _runs(form: Form, desk: Desk, settings: Settings) -> None:
+    looks = {
+        "concurrency_id": LOOKS,
+        "concurrency_limit": settings.at_once,
+        "show_progress": "minimal",
+        "show_progress_on": form.status,
+    }
+    chosen = [part for slot in form.slots for part in (slot.chosen, *slot.order)]
+    runs = [_on(form.run.click, desk.compare, [*form.asked, *form.look, *chosen], _outputs(form), **looks)]
+    for slot in form.slots:
+        asked = [*form.asked, *form.look, *slot.order]
+        runs.append(_on(slot.again.click, desk.again(slot), asked, _outputs(form), **looks))
+    _on(form.stop.click, desk.stop, None, _outputs(form))
+    _on(form.stop.click, None, cancels=runs)  # those that wait for their turn
+
+
+def _outputs(form: Form) -> list[Any]:
+    """All that a run may change."""
+    parts = [form.status, form.agreement, form.agreed]
+    return parts + [part for slot in form.slots for part in (slot.picture, slot.facts, slot.kind, slot.file, slot.note)]
+
+
+def _results(form: Form, desk: Desk) -> None:
+    shown = [form.status, *(part for slot in form.slots for part in (slot.picture, slot.facts))]
+    for part in (form.view, form.ground, form.opacity, form.wipe, form.truth, form.cut):
+        _on(part.change, desk.view, [form.picture, form.truth, form.cut, *form.look], shown, trigger_mode="always_last")
+    _on(form.prepare.click, desk.all_files, None, form.bundle, show_progress="minimal")
+
+
+def _slot(form: Form, slot: Slot, desk: Desk) -> None:
+    _on(slot.chosen.change, _visible, slot.chosen, slot.column)
+    _on(slot.kind.input, desk.file(slot), slot.kind, slot.file, show_progress="minimal")
+    if not slot.offer.knobs:
+        return
+    _on(slot.preset.input, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note])
+    outputs = [slot.picture, slot.facts, slot.kind, slot.file, slot.note, form.agreement, form.agreed]
+    decided = slot.decided.values()
+    if decided:
+        _on(partial(gr.on, [part.input for part in decided]), desk.decide(slot), [*form.look, *decided], outputs,
+            trigger_mode="always_last")  # fmt: skip
+    slow = [part.input for name, part in slot.knobs.items() if name not in slot.decided]
+    if slow:
+        _on(partial(gr.on, slow), _stale, None, slot.note)
+
+
+def _visible(chosen: bool) -> Any:
+    return gr.update(visible=chosen)
+
+
+def _stale() -> str:
+    return RUN_AGAIN
+
+
+def _preset(slot: Slot, name: str) -> list[Any]:
+    """A preset's value for each knob."""
+    values = values_of(slot.offer, name)
+    return [*(values[field] for field in slot.knobs), RUN_AGAIN]
+
+
+def link(form: Form, shelf: Shelf) -> tuple[Callable[..., Any], list[Any]]:
+    """What is done when the page is opened by a link such as ``?example=coins&pipelines=classical&prompt=coin``.
+
+    Args:
+        form: that it fills.
+        shelf: where files are given out from.
+
+    Returns:
+        A callback and its outputs.
+    """
+
+    def opened(request: gr.Request) -> dict[Any, Any]:
+        asked = dict(request.query_params)
+        found: dict[Any, Any] = {form.prompt: gr.skip()}
+        if "example" in asked:
+            found[form.picture], found[form.truth], found[form.prompt] = _taken(shelf, asked["example"])
+        if "prompt" in asked:
+            found[form.prompt] = asked["prompt"].replace(",", "\n")
+        if "pipelines" in asked:
+            wanted = {name.strip() for name in asked["pipelines"].split(",")}
+            found |= {slot.chosen: slot.offer.name in wanted and slot.offer.reason is None for slot in form.slots}
+        return found
+
+    return plainly(opened), [form.picture, form.truth, form.prompt, *(slot.chosen for slot in form.slots)]
