@@ -62,7 +62,9 @@ def test_generated_parts_of_the_readme_are_current() -> None:
 
 def test_readme_names_only_files_that_are_there() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    here = {path.name for folder in ("pipelines", "benchmarks", "workbench", "docs") for path in (ROOT / folder).rglob("*")}
+    here = {
+        path.name for folder in ("pipelines", "benchmarks", "workbench", "docs") for path in (ROOT / folder).rglob("*")
+    }
     here |= {path.name for path in ROOT.iterdir()}
     for name in re.findall(r"[\w./-]+\.(?:py|md|toml)\b|docs/[\w./-]+", readme):
         assert Path(name).name in here, f"README names {name}, which is not there"

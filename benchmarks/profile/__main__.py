@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from benchmarks.command import application, console, emit, main
+from benchmarks.command import INTERRUPTED, application, console, emit, main
+from pipelines.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from benchmarks.datasets import Dataset
+    from benchmarks.datasets import Dataset, Problem
     from benchmarks.profile.profiling import Progress
 
 app = application()
@@ -29,7 +31,26 @@ Against = Annotated[
 ]
 
 
+class StoppedError(WorkbenchError):
+    """A profile that was interrupted."""
+
+    code: ClassVar[str] = "interrupted"
+    exit_code: ClassVar[int] = INTERRUPTED
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C is told as it is here: nothing is kept of a profile that is not whole."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise StoppedError(
+            "Interrupted.", "A profile that is not whole is not kept: the same command begins anew."
+        ) from stop
+
+
 @app.command()
+@_stoppable()
 def profile(
     dataset: Spec,
     out: Out = None,
@@ -60,7 +81,7 @@ def profile(
 
     before = read_profile(against) if against else None
     chosen = find_run(run) if run else None
-    found = _opened(dataset, split, limit)
+    found, elsewhere = _opened(dataset, split, limit)
     folder = out or Path("profiles") / _folder_name(found)
     check_writable(folder, "--out")
     if exclude_to:
@@ -71,7 +92,7 @@ def profile(
             screen.print(note, markup=False, soft_wrap=True)
     with _progress(quiet=quiet) as progress:
         seen = profile_of(found, run=chosen, jobs=jobs, verify=not no_verify, progress=progress)
-    document = finished(seen, dataset, run=chosen, before=before)
+    document = finished(seen, dataset, run=chosen, before=before, split=split, limit=limit, elsewhere=elsewhere)
     files = write(document, found, folder, html=html, md=md, exclude_to=exclude_to)
     if as_json:
         emit(document)
@@ -79,24 +100,33 @@ def profile(
     return 0
 
 
-def _opened(spec: str, split: str | None, limit: int | None) -> Dataset:
-    """The dataset with its problems as findings.
+def _opened(spec: str, split: str | None, limit: int | None) -> tuple[Dataset, list[Problem]]:
+    """The dataset with its problems as findings, and the problems of other splits, where their folders tell.
 
     Raises:
         DatasetError: it is none, or it is empty.
+        UnknownNameError: there is no such split.
     """
     from benchmarks.datasets import Stream, open_dataset
+    from benchmarks.datasets.splits import choose_split
+    from benchmarks.profile.blocking import of_sample, of_splits
     from benchmarks.selection import spread
     from pipelines.errors import DatasetError
 
-    found = open_dataset(spec, split=split, strict=False)
-    if found.format == "unknown":
+    whole = open_dataset(spec, strict=False)
+    if whole.format == "unknown":
         open_dataset(spec, split=split)  # which says what is wrong
-    if isinstance(found.samples, Stream):
-        return found.select(found.samples.without((), limit))
-    if not len(found) and not found.problems:
-        raise DatasetError(f"{found.name} holds no image.", "Give another dataset or split.")
-    return found.select(spread(list(found), limit))
+    if isinstance(whole.samples, Stream):
+        if split is not None:
+            open_dataset(spec, split=split)  # which says how the split of a stream is named
+        return whole.select(whole.samples.without((), limit)), []
+    if not len(whole) and not any(map(of_sample, whole.problems)):
+        why = f": {whole.problems[0]}" if whole.problems else "."
+        cure = whole.problems[0].cure if whole.problems else "Put pictures into it, or give another dataset."
+        raise DatasetError(f"{whole.name} holds no images that can be used{why}", cure)
+    kept = list(whole) if split is None else choose_split(tuple(whole), split)
+    here, elsewhere = of_splits(whole, split)
+    return replace(whole, samples=tuple(spread(kept, limit)), problems=tuple(here)), elsewhere
 
 
 def _folder_name(found: Dataset) -> str:

@@ -19,7 +19,6 @@ FAINT, CLEAR = 0.1, 0.25
 """Distances of mean colours of object and background, 1 from black to white. A rule of thumb."""
 
 OFTEN = 0.25
-SEVERAL = 1.5
 MOSTLY = 0.5
 
 
@@ -35,17 +34,24 @@ def of_scenes(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield from _useless(document)
 
 
+def thresholds() -> dict[str, list[float]]:
+    """Feature → values below which its share of the samples is asked for."""
+    sides = {SMALL_SIDE_PX / one.side_px for one in resolutions(usable())}
+    return {"object_side_share": sorted(sides), "object_contrast": [FAINT]}
+
+
 def _sizes(document: Mapping[str, Any], known: list[Resolution]) -> Iterator[dict[str, Any]]:
     """Object size at the input of each pipeline."""
     side = reading(document, "object_side_share")
     if side is None or not known:
         return
-    small = {one: below(side, SMALL_SIDE_PX / one.side_px) for one in known}
+    asked = {one: below(document, "object_side_share", SMALL_SIDE_PX / one.side_px) for one in known}
+    small = {one: portion for one, portion in asked.items() if portion is not None}
     said = "; ".join(
         f"{one.pipeline} at {one.side_px} px ({one.source}): {side['p50'] * one.side_px:.0f} px" for one in known
     )
     figures = {f"side_px_{one.pipeline}": round(side["p50"] * one.side_px, 1) for one in known}
-    weak = [one for one in known if small[one] >= OFTEN]
+    weak = [one for one in known if small.get(one, 0.0) >= OFTEN]
     rule = (f"The median object of a picture, as a square at the input of each pipeline: {said}. Below "
             f"{SMALL_SIDE_PX} px COCO calls an object small, and outlines get rough.")  # fmt: skip
     if not weak:
@@ -68,9 +74,15 @@ def _number(document: Mapping[str, Any], pipelines: Mapping[str, type[Pipeline]]
     figures = {"objects_p50": objects["p50"], "objects_p95": objects["p95"]}
     unasked = [name for name, kind in pipelines.items() if not kind.info.prompts]
     asked = [name for name, kind in pipelines.items() if "text" in kind.info.prompts]
-    if objects["p50"] <= SEVERAL:
+    if objects["p50"] < 1:
+        reason = (f"The median is {objects['p50']:g}. Where nothing is to be found, an empty mask alone is right; "
+                  f"pipelines that are asked nothing ({listed(unasked)}) take what stands out.")  # fmt: skip
+        yield {"title": "Half of the pictures or more hold no object", "severity": "note", "figures": figures,
+               "reason": reason}  # fmt: skip
+        return
+    if objects["p50"] == 1:
         yield {"title": "Most pictures hold one object", "severity": "good", "figures": figures,
-               "reason": f"The median is {objects['p50']:g}. What stands out is then what is wanted, so that pipelines "
+               "reason": "The median is 1. What stands out is then what is wanted, so that pipelines "
                          f"that are asked nothing ({listed(unasked)}) have a fair chance."}  # fmt: skip
         return
     full = [f"{name} ({field} {value:g})" for name, field, value in _limits(pipelines) if objects["p95"] > value]
@@ -94,10 +106,9 @@ def _limits(pipelines: Mapping[str, type[Pipeline]]) -> Iterator[tuple[str, str,
 
 def _contrast(document: Mapping[str, Any], pipelines: Mapping[str, type[Pipeline]]) -> Iterator[dict[str, Any]]:
     """How far objects differ from their background in colour."""
-    contrast = reading(document, "object_contrast")
-    if contrast is None:
+    contrast, faint = reading(document, "object_contrast"), below(document, "object_contrast", FAINT)
+    if contrast is None or faint is None:
         return
-    faint = below(contrast, FAINT)
     plain = [name for name, kind in pipelines.items() if not kind.info.weights_for(preset(kind)[0])]
     figures = {"object_contrast_p50": contrast["p50"], "faint": round(faint, 4)}
     reason = (f"The distance between the mean colours of objects and background is {contrast['p50']:.2f} at the median "
@@ -128,10 +139,10 @@ def _border(document: Mapping[str, Any], pipelines: Mapping[str, type[Pipeline]]
 
 def _useless(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The score that needs no pipeline, against which others are to be seen."""
-    area = reading(document, "area_share")
-    if area is None:
+    covered = document["masks"]["covered"]
+    if covered is None:
         return
-    yield {"title": f"A mask of the whole picture would score a mIoU of {area['mean']:.2f}",
-           "severity": "note", "figures": {"miou_of_everything": round(area["mean"], 4)},
+    yield {"title": f"A mask of the whole picture would score a mIoU of {covered:.2f}",
+           "severity": "note", "figures": {"miou_of_everything": round(covered, 4)},
            "reason": "That is the mean share of the pictures that the masks cover, and the IoU of marking everything. "
                      "Read scores against it, and not against 0."}  # fmt: skip

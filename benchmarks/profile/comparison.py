@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
+from benchmarks.profile.readable import Readable
 from benchmarks.profile.summaries import PERCENTILES
 from pipelines.errors import UsageError
 
@@ -30,13 +32,19 @@ def read_profile(path: Path) -> dict[str, Any]:
     cure = "Give a profile.json that benchmarks.profile wrote, or what its --json printed."
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"--against {path} cannot be read: {error}.", cure) from error
     if not isinstance(found, dict) or not found.keys() >= KEYS:
         raise UsageError(f"--against {path} is no profile.", cure)
     if found["schema_version"] != 1:
         raise UsageError(f"--against {path} is of version {found['schema_version']}.", "Make the profile again.")
-    return found
+    try:
+        Readable.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise UsageError(f"--against {path} is damaged at {place}: {first['msg']}.", cure) from error
+    return dict(found)
 
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ picture is also known by windows of it, so that a copy that was cut by up to a f
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,35 +82,33 @@ def cut_copies(prints: Sequence[Fingerprint]) -> list[Candidate]:
     own, flat = waves(greys)
     own[flat] = 0
     aspect = np.log(np.array([one.size[1] / one.size[0] for one in prints], np.float32).reshape(-1))
-    found: dict[tuple[int, int], Candidate] = {}
+    chosen = windows(KEPT if len(prints) <= MANY else KEPT_OF_MANY)
+    parts = list[npt.NDArray[np.float64]]()
     with ThreadPoolExecutor(cores()) as threads:
-        search = partial(_of_window, greys, own)
-        chosen = windows(KEPT if len(prints) <= MANY else KEPT_OF_MANY)
-        for window, rows, columns, likeness in threads.map(search, chosen):
+        for number, (rows, columns, likeness) in enumerate(threads.map(partial(_of_window, greys, own), chosen)):
             fits = (rows != columns) & (np.abs(aspect[rows] - aspect[columns]) <= ASPECT) & ~flat[rows]
-            for row, column, like in zip(rows[fits], columns[fits], likeness[fits], strict=True):
-                _keep(found, Candidate(int(row), int(column), window, float(like)))
-    return _few_each(sorted(found.values(), key=lambda one: -one.likeness))
+            parts.append(np.stack([rows, columns, likeness, np.full(len(rows), number)], axis=1)[fits])
+    found = _few_each(np.concatenate([np.zeros((0, 4)), *parts]))
+    return [Candidate(int(row), int(column), chosen[int(window)], float(like)) for row, column, like, window in found]
 
 
-def _keep(found: dict[tuple[int, int], Candidate], one: Candidate) -> None:
-    known = found.get((one.whole, one.part))
-    if known is None or known.likeness < one.likeness:
-        found[one.whole, one.part] = one
+def _few_each(found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The likeliest of each pair, and of these a few for each picture, the likeliest first.
+
+    Args:
+        found: whole, part, likeness and window, ``(N, 4)``.
+    """
+    found = found[np.lexsort((-found[:, 2], found[:, 1], found[:, 0]))]
+    found = found[np.append(True, (np.diff(found[:, :2], axis=0) != 0).any(axis=1))[: len(found)]]
+    found = found[np.lexsort((-found[:, 2], found[:, 0]))]
+    starts = np.flatnonzero(np.append(True, np.diff(found[:, 0]) != 0)[: len(found)])
+    place = np.arange(len(found)) - np.repeat(starts, np.diff(np.append(starts, len(found))))
+    kept = found[place < MOST_EACH]
+    return np.asarray(kept[np.argsort(-kept[:, 2], kind="stable")], np.float64)
 
 
-def _few_each(candidates: Sequence[Candidate]) -> list[Candidate]:
-    counts = Counter[int]()
-    kept = []
-    for one in candidates:
-        counts[one.whole] += 1
-        if counts[one.whole] <= MOST_EACH:
-            kept.append(one)
-    return kept
-
-
-def _of_window(greys: npt.NDArray[np.uint8], own: Floats, window: Window) -> tuple[Window, Places, Places, Floats]:
-    """Pairs of a picture whose window is like another picture, by tiles that stay in the cache."""
+def _of_window(greys: npt.NDArray[np.uint8], own: Floats, window: Window) -> tuple[Places, Places, Floats]:
+    """Pairs of a picture whose window is like another picture, by tiles that stay in the cache; a few for each."""
     blocks = (greys[start : start + _BLOCK] for start in range(0, len(greys), _BLOCK))
     shown = np.concatenate([waves(windowed(block, window))[0] for block in blocks] or [own])
     tile = np.empty((_ROWS, _COLUMNS), np.float32)
@@ -121,11 +118,23 @@ def _of_window(greys: npt.NDArray[np.uint8], own: Floats, window: Window) -> tup
             part, other = shown[start : start + _ROWS], own[left : left + _COLUMNS]
             like = np.matmul(part, other.T, out=tile[: len(part), : len(other)])
             if like.max() >= LIKE:
-                row, column = np.nonzero(like >= LIKE)
+                row, column = _likely(like)
                 rows.append(row + start)
                 columns.append(column + left)
                 values.append(like[row, column])
-    return window, np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+
+
+def _likely(like: Floats) -> tuple[Places, Places]:
+    """Rows and columns of what is alike, of each row no more than a few, the picture itself beside them."""
+    hits = like >= LIKE
+    if hits.sum(axis=1).max() > MOST_EACH + 1:
+        most = np.argpartition(-like, MOST_EACH, axis=1)[:, : MOST_EACH + 1]
+        few = np.zeros_like(hits)
+        np.put_along_axis(few, most, True, axis=1)
+        hits &= few
+    row, column = np.nonzero(hits)
+    return row, column
 
 
 def windowed(greys: npt.NDArray[np.uint8], window: Window) -> npt.NDArray[np.uint8]:

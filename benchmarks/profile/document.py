@@ -11,12 +11,15 @@ import numpy as np
 
 from benchmarks.datasets import Dataset
 from benchmarks.environment import PACKAGES, versions
+from benchmarks.profile.advice_scenes import thresholds
+from benchmarks.profile.blocking import problems
 from benchmarks.profile.features import IMAGE_FEATURES, MASK_FEATURES, Feature
 from benchmarks.profile.masks import MEDIUM_PX, MEDIUM_SHARE, SMALL_PX, SMALL_SHARE
 from benchmarks.profile.splits import compare_splits
 from benchmarks.profile.summaries import bins, summary
 from benchmarks.profile.suspects import KINDS, Suspect
-from benchmarks.profile.table import Table
+from benchmarks.profile.suspects.masks import concerns
+from benchmarks.profile.table import Column, Table
 
 SCHEMA_VERSION = 1
 MOST_SIZES = 200
@@ -36,18 +39,20 @@ def document_of(dataset: Dataset, table: Table, suspects: Sequence[Suspect]) -> 
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions((*PACKAGES, "imagehash")),
-        "dataset": _dataset(dataset, table),
+        "dataset": _dataset(dataset, table, suspects),
         "n": len(table),
         "images": _images(table),
         "masks": _masks(dataset, table),
         "splits": compare_splits(table),
+        "concerns": concerns(table),
+        "notes": list(table.notes),
         "suspects": [suspect.as_row() for suspect in suspects],
         "kinds": {kind: found[kind] for kind in KINDS if found[kind]},
         "excluded": len({suspect.sample for suspect in suspects if suspect.as_row()["exclude"]}),
     }
 
 
-def _dataset(dataset: Dataset, table: Table) -> dict[str, Any]:
+def _dataset(dataset: Dataset, table: Table, suspects: Sequence[Suspect]) -> dict[str, Any]:
     splits = Counter(split for split, read in zip(table.splits, table.read, strict=True) if split is not None and read)
     groups = {group for group, read in zip(table.groups, table.read, strict=True) if read}
     return {
@@ -58,8 +63,10 @@ def _dataset(dataset: Dataset, table: Table) -> dict[str, Any]:
         "hash": hash_of(dataset, table),
         "splits": dict(sorted(splits.items())),
         "classes": list(dataset.class_names),
+        "split": None,
+        "limit": None,
         "notes": list(dataset.notes),
-        "problems": [{"row": p.row, "reason": p.reason, "cure": p.cure} for p in dataset.problems],
+        "problems": problems(dataset, table, suspects),
     }
 
 
@@ -71,6 +78,7 @@ def hash_of(dataset: Dataset, table: Table) -> str | None:
 def _features(table: Table, features: Sequence[Feature]) -> list[dict[str, Any]]:
     names = sorted({split for split in table.splits if split is not None})
     own = np.array([split or "" for split in table.splits])
+    asked = thresholds()
     rows = []
     for feature in features:
         values = table.column(feature.name)
@@ -78,8 +86,15 @@ def _features(table: Table, features: Sequence[Feature]) -> list[dict[str, Any]]
         rows.append({
             "name": feature.name, "title": feature.title, "unit": feature.unit, "help": feature.help,
             "all": summary(values, edges), "splits": {name: summary(values[own == name], edges) for name in names},
+            **({"below": _below(values, asked[feature.name])} if feature.name in asked else {}),
         })  # fmt: skip
     return rows
+
+
+def _below(values: Column, asked: Sequence[float]) -> list[list[float]]:
+    """Each value that advice asks for, and the share of the samples with the feature that lie below it."""
+    known = values[np.isfinite(values)]
+    return [[value, float((known < value).mean())] for value in asked] if len(known) else []
 
 
 def _images(table: Table) -> dict[str, Any]:
@@ -100,6 +115,8 @@ def _masks(dataset: Dataset, table: Table) -> dict[str, Any]:
     return {
         "with_masks": sum(masked),
         "without_masks": len(masked) - sum(masked),
+        "n_groups": len({group for group, has in zip(table.groups, masked, strict=True) if has}),
+        "covered": _covered(table),
         "empty": int(np.count_nonzero(areas == 0)),
         "features": _features(table, MASK_FEATURES),
         "size_classes": dict(zip(SIZE_CLASSES, table.size_classes[0].tolist(), strict=True)),
@@ -108,6 +125,12 @@ def _masks(dataset: Dataset, table: Table) -> dict[str, Any]:
         "position": None if position is None else [[round(float(cell), 5) for cell in row] for row in position],
         **_classes(dataset, table),
     }
+
+
+def _covered(table: Table) -> float | None:
+    """Mean share of foreground where any pixel is judged; None where none is."""
+    judged = table.column("area_share")[table.column("ignore_share") < 1]
+    return float(judged.mean()) if len(judged) else None
 
 
 def _classes(dataset: Dataset, table: Table) -> dict[str, Any]:

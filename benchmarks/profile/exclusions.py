@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.profile.blocking import blocking
+from benchmarks.profile.readings import selection
+from benchmarks.report.figures import count
 from benchmarks.selection import excluded_by
 from benchmarks.store import write_whole
 
-HEAD = "# Images to leave out: run, tune and the workbench read this file with --exclude. An id and its reason a line."
+HEAD = "# Images to leave out: run and tune read this file with --exclude. An id and its reason a line."
 
 
 def excluded(document: Mapping[str, Any]) -> dict[str, str]:
@@ -29,12 +32,20 @@ def excluded(document: Mapping[str, Any]) -> dict[str, str]:
     return {sample: "; ".join(reasons) for sample, reasons in found.items()}
 
 
+def refused(document: Mapping[str, Any]) -> dict[str, str]:
+    """Rows that are no image and keep a run from starting, each with its reason, where the list may hold them."""
+    return {one["row"]: f"refused: {one['reason']}" for one in blocking(document) if one["exclude"]}
+
+
 def exclusions(document: Mapping[str, Any]) -> str:
     """The whole file: a line an image; what looks like a comment is one."""
     about = document["dataset"]
-    left_out = excluded(document)
-    title = f"# {len(left_out)} of {document['n']} images of {about['name']}, dataset hash {about['hash']}"
-    lines = [HEAD, _one_line(title), *(line(sample, reason) for sample, reason in left_out.items())]
+    left_out, rows = excluded(document), refused(document)
+    part = f", {' '.join(selection(document))}" if selection(document) else ""
+    files = f", and {count(len(rows), 'other row')} that {'is' if len(rows) == 1 else 'are'} refused" if rows else ""
+    title = f"# {len(left_out)} of {document['n']} images of {about['name']}{part}{files}, dataset hash {about['hash']}"
+    listed = {**rows, **left_out}
+    lines = [HEAD, _one_line(title), *(line(name, reason) for name, reason in listed.items())]
     return "".join(f"{text}\n" for text in lines)
 
 
@@ -60,10 +71,10 @@ def write_exclusions(document: Mapping[str, Any], path: Path) -> int:
         path: of the file.
 
     Returns:
-        How many images it names.
+        How many images and other rows it names.
     """
     write_whole(path, exclusions(document))
-    return len(excluded(document))
+    return len({**refused(document), **excluded(document)})
 
 
 def _one_line(text: str) -> str:

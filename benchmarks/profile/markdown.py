@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks.profile.blocking import blocking, told
 from benchmarks.profile.page_comparison import sentences
 from benchmarks.profile.page_parts import kind_of, kinds_of, value
+from benchmarks.profile.readings import selection
 from benchmarks.profile.verdict import verdict
 from benchmarks.report.figures import chance
 from benchmarks.report.markdown import escaped
@@ -23,11 +25,14 @@ def markdown(document: Mapping[str, Any]) -> str:
     """
     said, data = verdict(document), document["dataset"]
     splits = "".join(f"; {name} {n}" for name, n in data["splits"].items())
-    about = (f"{document['n']} images in {data['n_groups']} groups; {data['format']}{splits}; "
+    part = f"; {' '.join(selection(document))}" if selection(document) else ""
+    about = (f"{document['n']} images in {data['n_groups']} groups; {data['format']}{splits}{part}; "
              f"{document['created'][:10]}; dataset hash {data['hash']}.")  # fmt: skip
     lines = [f"# Dataset profile: {escaped(data['name'])}", "", f"**{escaped(said.headline)}**", "", escaped(about), ""]
     lines += [f"- {escaped(line)}" for line in said.reasons]
     parts = (
+        _whole(document),
+        _blocking(document),
         _comparison(document),
         _kinds(document),
         _suspects(document),
@@ -36,6 +41,24 @@ def markdown(document: Mapping[str, Any]) -> str:
         _splits(document),
     )
     return "\n".join([*lines, *(line for part in parts for line in part), ""])
+
+
+def _whole(document: Mapping[str, Any]) -> Iterator[str]:
+    found = document.get("concerns", ())
+    said = [*(f"**{escaped(one['title'])}**: {escaped(one['reason'])}" for one in found),
+            *(escaped(note) for note in document.get("notes", ()))]  # fmt: skip
+    if said:
+        yield from ("", "## Of the whole dataset", "")
+        yield from (f"- {line}" for line in said)
+
+
+def _blocking(document: Mapping[str, Any]) -> Iterator[str]:
+    found = blocking(document)
+    if found:
+        yield from ("", "## What keeps a run from starting", "")
+        yield from (f"- {escaped(told(one))}" for one in found[:MOST])
+    if len(found) > MOST:
+        yield from ("", f"{len(found) - MOST} more stand in the JSON document.")
 
 
 def _comparison(document: Mapping[str, Any]) -> Iterator[str]:

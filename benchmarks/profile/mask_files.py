@@ -25,7 +25,7 @@ NEAR = 32
 FAR_PX = 2
 """Blended edges are as wide as that; the noise of JPEG reaches over its blocks of 8 x 8."""
 
-MOSTLY_NEAR, OFTEN_FAR = 0.7, 0.2
+MOSTLY_NEAR, OFTEN_FAR, EVERYWHERE = 0.7, 0.2, 0.4
 MANY = 256
 PNG_HEAD = 26
 PNG_FORMS: dict[int, Form] = {0: "grey", 2: "colour", 3: "palette", 4: "alpha", 6: "alpha"}
@@ -68,7 +68,8 @@ class MaskFileLook:
     @property
     def noisy(self) -> bool:
         """Whether values lie about black and white as lossy coding leaves them."""
-        return self.values > 2 and self.near >= MOSTLY_NEAR and self.far >= OFTEN_FAR
+        scattered = self.between > EVERYWHERE  # lossy coding rings about edges and leaves flat ground alone
+        return self.values > 2 and self.near >= MOSTLY_NEAR and self.far >= OFTEN_FAR and not scattered
 
 
 def header_of(source: Source) -> Container:

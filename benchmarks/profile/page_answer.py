@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.profile.blocking import blocking, told
 from benchmarks.profile.page_parts import badge, chapter, kind_of, kinds_of, shortened
 from benchmarks.profile.page_pictures import Picture
 from benchmarks.profile.page_suspects import Gallery, seen
 from benchmarks.profile.precision import WANTED
+from benchmarks.profile.readings import selection
 from benchmarks.profile.verdict import interval, samples_by_severity, verdict
 from benchmarks.report.figures import count, share
 from benchmarks.report.markup import Markup, element, fragment
 
-FIRST, MOST_KINDS = 6, 7
+FIRST, MOST_KINDS, MOST_PROBLEMS = 6, 7, 20
 
 
 def title(document: Mapping[str, Any]) -> str:
@@ -26,6 +28,7 @@ def header(document: Mapping[str, Any]) -> Markup:
     data = document["dataset"]
     parts = [count(document["n"], "image"), f"in {count(data['n_groups'], 'group')}", f"· {data['format']}"]
     parts += [f"· splits {', '.join(f'{name} ({n})' for name, n in data['splits'].items())}"] if data["splits"] else []
+    parts += [f"· {' '.join(selection(document))}"] if selection(document) else []
     parts += [f"· {document['created'][:10]}"]
     parts += [f"· dataset hash {data['hash'][:12]}"] if data["hash"] else []
     return element("header", element("h1", title(document)), element("p", " ".join(parts), class_="about"))
@@ -39,8 +42,29 @@ def answer(document: Mapping[str, Any], found: Gallery) -> Markup:
     return fragment(
         element("p", said.headline, class_="headline"), _tiles(document),
         element("ul", [element("li", reason) for reason in said.reasons], class_="reasons"),
+        _concerns(document), _blocking(document),
         element("div", _wrong(document), to_do, class_="both"), _first(document, found),
     )  # fmt: skip
+
+
+def _concerns(document: Mapping[str, Any]) -> Markup | None:
+    """What is odd of the dataset as a whole, and where a search ended early."""
+    items = [
+        element("li", element("strong", one["title"]), ": ", one["reason"]) for one in document.get("concerns", ())
+    ]
+    items += [element("li", note) for note in document.get("notes", ())]
+    return element("div", element("h3", "Of the whole dataset"), element("ul", items)) if items else None
+
+
+def _blocking(document: Mapping[str, Any]) -> Markup | None:
+    """Problems that are no suspect, and that no run starts with."""
+    found = blocking(document)
+    if not found:
+        return None
+    items = [element("li", told(one)) for one in found[:MOST_PROBLEMS]]
+    more = len(found) - MOST_PROBLEMS
+    rest = element("p", f"{more} more stand in the JSON document.", class_="quiet") if more > 0 else None
+    return element("div", element("h3", "What keeps a run from starting"), element("ul", items), rest)
 
 
 def _tiles(document: Mapping[str, Any]) -> Markup:

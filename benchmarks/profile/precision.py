@@ -74,8 +74,8 @@ def spread_of(run: Path | None) -> Spread:
 
 def of_precision(document: Mapping[str, Any], run: Path | None) -> Iterator[dict[str, Any]]:
     """How many groups are there, how many a narrow interval takes, and what the images at hand give."""
-    n, groups = document["dataset"]["n"], document["dataset"]["n_groups"]
-    if not groups or not document["masks"]["with_masks"]:
+    n, groups = document["masks"]["with_masks"], document["masks"]["n_groups"]
+    if not n or not groups:
         return
     spread = spread_of(run)
     wanted, half = needed(spread.value), reached(spread.value, groups)

@@ -1,11 +1,9 @@
-"""Figures of a profile's document by the name of their feature, and shares that are read off a histogram."""
+"""Figures of a profile's document by the name of their feature, and shares of the samples below a value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import numpy as np
 
 PARTS = ("images", "masks")
 
@@ -21,13 +19,20 @@ def reading(document: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     return next((feature["all"] for feature in features(document) if feature["name"] == name), None)
 
 
-def below(summary: Mapping[str, Any], value: float) -> float:
-    """About which share of the samples lies below a value: the bin that holds it is taken as level.
+def below(document: Mapping[str, Any], name: str, value: float) -> float | None:
+    """Which share of the samples that have a feature lies below a value, as it was counted.
 
     Args:
-        summary: with its histogram.
-        value: in the unit of the feature.
+        document: of the profile.
+        name: of the feature.
+        value: in its unit, one of those that the document has a share of; None of any other.
     """
-    counts = np.asarray(summary["histogram"]["counts"], float)
-    sums = np.concatenate([[0.0], np.cumsum(counts)])
-    return float(np.interp(value, summary["histogram"]["edges"], sums) / max(sums[-1], 1.0))
+    found = next((one for one in features(document) if one["name"] == name), {})
+    return next((share for at, share in found.get("below", ()) if at == value), None)
+
+
+def selection(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of the dataset was looked at, as options of a command; nothing where it was all of it."""
+    data = document["dataset"]
+    options = (("--split", data.get("split")), ("--limit", data.get("limit")))
+    return tuple(word for name, given in options if given is not None for word in (name, str(given)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchmarks.profile.blocking import blocking, told
 from benchmarks.profile.page_comparison import sentences
 from benchmarks.profile.page_parts import kind_of, kinds_of, value
-from benchmarks.profile.readings import reading
+from benchmarks.profile.readings import reading, selection
 from benchmarks.profile.verdict import verdict
 from benchmarks.tracking.scrubbed import utf8
 
@@ -25,10 +26,14 @@ def print_profile(console: Console, document: Mapping[str, Any], files: Sequence
     """Print everything that a person has to know before the page is opened."""
     said, data = verdict(document), document["dataset"]
     splits = "".join(f", {name} {n}" for name, n in data["splits"].items())
-    _line(console, f"{data['name']}: {document['n']} images in {data['n_groups']} groups ({data['format']}{splits})")
+    part = f", {' '.join(selection(document))}" if selection(document) else ""
+    about = f"{document['n']} images in {data['n_groups']} groups ({data['format']}{splits}{part})"
+    _line(console, f"{data['name']}: {about}")
     _line(console, said.headline, style="bold")
     for reason in said.reasons:
         _line(console, f"- {reason}")
+    for words in _whole(document):
+        _line(console, words)
     console.print(_features(document))
     if document["suspects"]:
         console.print(_kinds(document))
@@ -39,6 +44,16 @@ def print_profile(console: Console, document: Mapping[str, Any], files: Sequence
         _line(console, f"changed: {line}")
     for path in files:
         _line(console, f"written: {path}")
+
+
+def _whole(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is odd of the whole, and what keeps a run from starting."""
+    yield from (f"concern: {one['title']}. {one['reason']}" for one in document.get("concerns", ()))
+    yield from (f"note: {note}" for note in document.get("notes", ()))
+    found = blocking(document)
+    yield from (f"keeps a run from starting: {told(one)}" for one in found[:FIRST])
+    if len(found) > FIRST:
+        yield f"{len(found) - FIRST} more problems in the files"
 
 
 def _line(console: Console, text: str, style: str | None = None) -> None:

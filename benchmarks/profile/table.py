@@ -54,6 +54,7 @@ class Table:
         together: pairs of labels → samples that both are in.
         size_classes: objects that are small, medium and large, in pixels and relative to the picture ``(2, 3)``.
         pixels: of all samples with masks.
+        notes: what a reader has to know of how it was looked at, in sentences.
     """
 
     def __init__(self) -> None:
@@ -71,6 +72,7 @@ class Table:
         self.classes: dict[str, ClassCount] = {}
         self.together = Counter[tuple[str, str]]()
         self.size_classes = np.zeros((2, 3), np.int64)
+        self.notes: list[str] = []
         self._shares, self._masked = np.zeros((GRID, GRID)), 0
         self._columns: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self._known_files: dict[MaskFileLook, MaskFileLook] = {}

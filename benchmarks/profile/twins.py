@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import cv2
 import numpy as np
@@ -19,6 +18,9 @@ from benchmarks.profile.table import Table
 
 PROVEN = 0.8
 """Least correlation of details; that of copies of photographs is 0.84 at least, of others 0.71 at most."""
+
+SURELY_SAME = 0.9
+"""Likeness from which it is no other photograph of the same scene."""
 
 SURE = 0.95
 """Cosine of low waves that is believed where pictures cannot be looked at once more."""
@@ -53,13 +55,20 @@ class Copy:
     @property
     def conflict(self) -> bool:
         """Whether the masks differ more than copying explains."""
-        return self.masks is not None and self.masks < (SAME_MASK if self.exact else NEARLY_SAME_MASK)
+        sure = self.exact or self.likeness >= SURELY_SAME  # of two photographs of one scene the masks do differ
+        return sure and self.masks is not None and self.masks < (SAME_MASK if self.exact else NEARLY_SAME_MASK)
 
 
-def copies(dataset: Dataset, table: Table, *, verify: bool) -> list[Copy]:
+def copies(dataset: Dataset, table: Table, *, verify: bool, doubtful: Collection[int] = ()) -> list[Copy]:
     """Enough pairs to link all copies of each picture, each with one that lies nearer to the largest and first of them.
 
     Near copies within one group are left out: several photographs of one scene are wanted.
+
+    Args:
+        dataset: to look at pictures and masks once more.
+        table: of its samples.
+        verify: whether to.
+        doubtful: rows that are better left out than others; of each picture another one comes first.
 
     Returns:
         Pairs in the order of the rows of `Copy.copy`, of which each is there once.
@@ -68,24 +77,33 @@ def copies(dataset: Dataset, table: Table, *, verify: bool) -> list[Copy]:
     links, closer = _Links(len(table)), _Closer(dataset, table)
     exact, alone = _exact(table, rows)
     found = [_with_masks(table, links.join(pair), closer if verify else None) for pair in exact]
-    apart = (one for one in _candidates(table, alone) if table.groups[one.whole] != table.groups[one.part])
-    for candidate in islice(apart, MOST_PROOFS):
-        if links.joined((candidate.whole, candidate.part)):
+    tried = 0
+    for candidate in _candidates(table, alone):
+        if links.joined((candidate.whole, candidate.part)) or _of_one_group(table, candidate):
             continue
+        if tried >= MOST_PROOFS:
+            table.notes.append(f"More pictures look alike than are compared: after {MOST_PROOFS} pairs no further copy "
+                               "was looked for, but for files of the same bytes.")  # fmt: skip
+            break
+        tried += 1
         near = _proven(table, candidate, closer) if verify else _believed(table, candidate)
         if near is not None:
             found.append(links.join(near))
-    return _from_the_first(table, found)
+    return _from_the_first(table, found, doubtful)
 
 
-def _from_the_first(table: Table, found: Sequence[Copy]) -> list[Copy]:
+def _of_one_group(table: Table, one: Candidate) -> bool:
+    return table.groups[one.whole] == table.groups[one.part]
+
+
+def _from_the_first(table: Table, found: Sequence[Copy], doubtful: Collection[int]) -> list[Copy]:
     """The same links, each from what lies nearer to the first picture of its cluster."""
     neighbours: dict[int, list[Copy]] = defaultdict(list)
     for link in found:
         neighbours[link.original].append(link)
         neighbours[link.copy].append(link)
     seen, turned = set[int](), list[Copy]()
-    for first in sorted(neighbours, key=lambda row: _rank(table, row)):
+    for first in sorted(neighbours, key=lambda row: (row in doubtful, *_rank(table, row))):
         waiting = [] if first in seen else [first]
         seen.add(first)
         for row in waiting:  # it grows while it is gone through

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.datasets import Dataset
+from benchmarks.datasets import Dataset, Problem
 from benchmarks.profile.advice import advise
+from benchmarks.profile.blocking import elsewhere_row
 from benchmarks.profile.comparison import compare
 from benchmarks.profile.exclusions import write_exclusions
 from benchmarks.profile.markdown import markdown
@@ -22,7 +23,14 @@ JSON_FILE, MARKDOWN_FILE = "profile.json", "profile.md"
 
 
 def finished(
-    found: Profile, spec: str, *, run: Path | None = None, before: Mapping[str, Any] | None = None
+    found: Profile,
+    spec: str,
+    *,
+    run: Path | None = None,
+    before: Mapping[str, Any] | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    elsewhere: Sequence[Problem] = (),
 ) -> dict[str, Any]:
     """The document of a profile with its advice, its points and what changed.
 
@@ -31,8 +39,14 @@ def finished(
         spec: how the dataset was named; of an absolute path the last part is kept.
         run: folder of a run on it, for the advice.
         before: document of an earlier profile.
+        split: that was looked at; None = all.
+        limit: how many images were asked for; None = all.
+        elsewhere: problems of other splits, which keep a run from starting all the same.
     """
     document = {**found.document, "spec": last_part(spec)}
+    data = document["dataset"]
+    others = [elsewhere_row(problem) for problem in elsewhere]
+    document["dataset"] = {**data, "split": split, "limit": limit, "problems": [*data["problems"], *others]}
     if "advice" not in document:
         document["advice"] = advise(document, run=run)
     document["points"] = points(found.table, document)

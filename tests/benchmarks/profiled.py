@@ -86,7 +86,9 @@ def named_by(words: str, folder: Path) -> tuple[dict[str, Any], Dataset]:
         suspect("image_dark", words, reason=words),
     ]
     document = copy.deepcopy(with_suspects(document, *rows))
-    document["dataset"] |= {"name": words, "format": words, "notes": [words]}
+    blocks = {"row": words, "reason": words, "cure": words, "blocks": True, "exclude": True}
+    document["dataset"] |= {"name": words, "format": words, "notes": [words], "split": words, "problems": [blocks]}
+    document |= {"concerns": [{"title": words, "reason": words}], "notes": [words]}
     document["spec"] = words
     document["masks"]["classes"] = [
         {"name": f"{words} {n}", "images": 2, "objects": 3, "pixel_share": 0.1} for n in range(2)

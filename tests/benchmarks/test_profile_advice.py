@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 
 from benchmarks.profile.advice import advise
+from benchmarks.profile.advice_scenes import thresholds
 from benchmarks.profile.precision import ASSUMED_SPREAD, needed, reached, spread_of
 from benchmarks.profile.readings import below
 from benchmarks.profile.resolution import resolutions, usable
 from benchmarks.profile.summaries import bins, summary
+from benchmarks.profile.verdict import interval
 from benchmarks.report.facts import read
 from pipelines.checkpoints.clipseg import CHECKPOINTS as CLIPSEG
 from pipelines.params import knob
 from pipelines.registry import pipeline_class
+from tests.benchmarks.copies import made_folder, picture
 from tests.benchmarks.pieces import Slow, SlowParams
-from tests.benchmarks.profiled import finished_document, made_photographs, suspect, with_suspects
+from tests.benchmarks.profiled import finished_document, made_photographs, profiled, suspect, with_suspects
 from tests.benchmarks.reporting import made_dataset, made_run, of, square
 
 
@@ -36,6 +39,7 @@ def with_feature(document: dict[str, Any], name: str, values: list[float]) -> di
         for one in found[part]["features"]:
             if one["name"] == name:
                 one["all"] = summary(known, bins(known, False))
+                one |= {"below": [[at, float((known < at).mean())] for at, _ in one.get("below", ())]}
     return found
 
 
@@ -87,13 +91,25 @@ def test_small_objects_are_held_against_every_input(made: dict[str, Any], side: 
         assert f"{known.pipeline} at {known.side_px} px" in one["reason"]
 
 
-def test_shares_are_read_off_the_histogram() -> None:
-    values = np.random.default_rng(0).uniform(0, 1, 5000)
-    found = summary(values, bins(values, False))
-    assert found is not None
-    for at in (0.1, 0.25, 0.7):
-        assert below(found, at) == pytest.approx((values < at).mean(), abs=0.01)
-    assert (below(found, -1), below(found, 2)) == (0.0, 1.0)
+def test_shares_are_counted_for_every_value_that_is_asked_for(tmp_path: Path) -> None:
+    folder = made_photographs(tmp_path / "photographs")
+    table = profiled(folder)[0].table
+    document = finished_document(folder)[0]
+    for name, asked in thresholds().items():
+        values = table.column(name)
+        known = values[np.isfinite(values)]
+        for at in asked:
+            assert below(document, name, at) == np.count_nonzero(known < at) / len(known)
+    assert below(document, "object_side_share", 0.123456) is None
+
+
+def test_where_all_objects_have_one_side_none_lies_below_it(tmp_path: Path) -> None:
+    folder = made_folder(tmp_path / "alike", {f"p{n}": picture(n) for n in range(6)})
+    column = profiled(folder)[0].table.column("object_side_share")
+    assert len(set(column.tolist())) == 1
+    for known in resolutions(usable()):
+        share = below(finished_document(folder)[0], "object_side_share", 32 / known.side_px)
+        assert share == (1.0 if column[0] < 32 / known.side_px else 0.0)
 
 
 def test_faint_objects_speak_against_pipelines_without_a_network(made: dict[str, Any]) -> None:
@@ -108,13 +124,16 @@ def test_faint_objects_speak_against_pipelines_without_a_network(made: dict[str,
 
 def test_the_number_of_objects_decides_whom_to_ask(made: dict[str, Any]) -> None:
     assert titled(advise(with_feature(made, "objects", [1.0] * 30)), "one object")["severity"] == "good"
+    none = titled(advise(with_feature(made, "objects", [0.0] * 20 + [1.0] * 10)), "hold no object")
+    assert none["severity"] == "note" and "The median is 0." in none["reason"]
+    titled(advise(with_feature(made, "objects", [1.0, 2.0] * 15)), "hold 1.5 objects")
     many = titled(advise(with_feature(made, "objects", [3.0] * 20 + [400.0] * 10)), "hold 3 objects")
     assert many["severity"] == "care" and "grounded_sam (max_boxes 300)" in many["reason"]
 
 
 def test_without_a_run_the_spread_is_assumed_and_the_formula_said(made: dict[str, Any]) -> None:
     one = titled(advise(made), "±0.02 on mIoU")
-    groups = made["dataset"]["n_groups"]
+    groups = made["masks"]["n_groups"]
     assert one["figures"] == {"groups": groups, "groups_needed": math.ceil((1.96 * 0.2 / 0.02) ** 2), "spread": ASSUMED_SPREAD,
                               "half_width_now": round(1.96 * 0.2 / groups**0.5, 4), "spread_measured": 0.0}  # fmt: skip
     assert "is assumed" in one["reason"] and "groups = (1.96 × spread / 0.02)²" in one["reason"]
@@ -152,9 +171,21 @@ def test_classes_groups_sizes_and_the_list(made: dict[str, Any]) -> None:
     assert titled(found, "Leave out or mend 1 image first")["severity"] == "care"
     assert titled(found, "Pictures have 2 sizes")["figures"]["sizes"] == 2
     area = next(one for one in made["masks"]["features"] if one["name"] == "area_share")["all"]["mean"]
-    assert titled(found, "A mask of the whole picture")["figures"]["miou_of_everything"] == pytest.approx(
-        area, abs=1e-4
-    )
+    useless = titled(found, "A mask of the whole picture")
+    assert useless["figures"]["miou_of_everything"] == pytest.approx(area, abs=1e-4)
+
+
+def test_groups_without_masks_give_no_precision(tmp_path: Path) -> None:
+    names = [f"p{n}" for n in range(8)]
+    groups = {name: f"g{n // 2}" for n, name in enumerate(names)}
+    folder = made_folder(tmp_path / "some", {name: picture(n) for n, name in enumerate(names)}, groups=groups)
+    for name in names[3:]:
+        (folder / "masks" / f"{name}.png").write_bytes(b"no mask")
+    document = finished_document(folder)[0]
+    assert (document["masks"]["with_masks"], document["masks"]["n_groups"]) == (3, 2)
+    figures = titled(document["advice"], "on mIoU takes")["figures"]
+    assert figures["groups"] == 2 and figures["half_width_now"] == round(1.96 * 0.2 / 2**0.5, 4)
+    assert interval(document) == figures["half_width_now"]
 
 
 def test_without_masks_nothing_is_said_of_them(made: dict[str, Any]) -> None:

@@ -137,6 +137,52 @@ def test_what_is_no_profile_is_refused_with_a_cure(made: dict[str, Any], tmp_pat
     assert "profile.json" in caught.value.message and caught.value.cure
 
 
+DAMAGED: dict[str, tuple[tuple[str | int, ...], object]] = {
+    "a number for an object": (("dataset",), 3),
+    "features that are no list": (("images", "features"), "x"),
+    "a median in words": (("images", "features", 0, "all", "p50"), "x"),
+    "a median that is not finite": (("images", "features", 0, "all", "p50"), float("nan")),
+    "a count too many": (("images", "features", 0, "all", "histogram", "edges"), [0.0, 1.0]),
+    "no samples": (("images", "features", 0, "all", "n"), 0),
+    "a suspect in words": (("suspects", 0), "p1"),
+    "kinds as a list": (("kinds",), []),
+    "a size without a width": (("images", "sizes", 0), {"n": 1}),
+    "a date that is a number": (("created",), 5),
+    "classes that are null": (("masks", "classes"), None),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_profile_is_refused_when_it_is_read(made: dict[str, Any], tmp_path: Path, case: str) -> None:
+    (*way, last), wrong = DAMAGED[case]
+    document = inner = copy.deepcopy(made)
+    for step in way:
+        inner = inner[step]
+    inner[last] = wrong  # type: ignore[index]
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(UsageError, match="is damaged at"):
+        read_profile(path)
+
+
+def test_what_is_left_of_every_part_is_refused_or_compared(made: dict[str, Any], tmp_path: Path) -> None:
+    """Take away each part in turn: none ends in another error."""
+    path = tmp_path / "profile.json"
+    for way in (
+        [("dataset", key) for key in made["dataset"]]
+        + [("masks", key) for key in made["masks"]]
+        + [(key, None) for key in made]
+    ):
+        document = copy.deepcopy(made)
+        del (document[way[0]] if way[1] else document)[way[1] or way[0]]
+        path.write_text(json.dumps(document))
+        try:
+            before = read_profile(path)
+        except UsageError:
+            continue
+        assert sentences(compare(before, made)), way
+
+
 def test_a_written_profile_is_read_again(made: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     path.write_text(json.dumps(made))

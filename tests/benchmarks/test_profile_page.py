@@ -279,22 +279,20 @@ def test_figures_are_written_for_people(number: float | None, unit: str, said: s
 
 
 VERDICTS = {
-    "fit": ({"n_groups": 500}, [], "Fit to judge pipelines with: nothing grave"),
-    "few": ({}, [], "Sound: nothing grave was found in 14 images, but few: they tell mIoU to about ±0.11 only."),
-    "leave out": (
-        {"n_groups": 500},
-        ["mask_full"],
-        "Fit to judge pipelines with once 1 of 14 images is left out or mended.",
-    ),
-    "few and leave out": ({}, ["mask_full"], "Sound once 1 of 14 images is left out or mended, but few"),
-    "look": ({"n_groups": 500}, ["image_dark"], "nothing grave was found"),
-    "unfit": ({}, ["mask_full"] * 5, "Not yet fit to judge pipelines with: 5 of 14 images"),
+    "fit": (500, [], "Fit to judge pipelines with: nothing grave"),
+    "few": (12, [], "Sound: nothing grave was found in 14 images, but few: they tell mIoU to about ±0.11 only."),
+    "leave out": (500, ["mask_full"], "Fit to judge pipelines with once 1 of 14 images is left out or mended."),
+    "few and leave out": (12, ["mask_full"], "Sound once 1 of 14 images is left out or mended, but few"),
+    "look": (500, ["image_dark"], "nothing grave was found"),
+    "unfit": (12, ["mask_full"] * 5, "Not yet fit to judge pipelines with: 5 of 14 images"),
+    "half": (500, ["near_duplicate"] * 7, "Not fit to judge pipelines with: 7 of 14 images would have to be left out"),
+    "less than half": (500, ["near_duplicate"] * 6, "Fit to judge pipelines with once 6 of 14 images are left out"),
 }
 
 
 @pytest.mark.parametrize("case", VERDICTS)
 def test_the_verdict_follows_the_figures(made: tuple[dict[str, Any], Dataset], case: str) -> None:
-    about, kinds, words = VERDICTS[case]
+    n_groups, kinds, words = VERDICTS[case]
     document = with_suspects(made[0], *(suspect(kind, f"p{n:02d}") for n, kind in enumerate(kinds)))
-    document = {**document, "advice": [], "dataset": {**document["dataset"], **about}}
+    document = {**document, "advice": [], "masks": {**document["masks"], "n_groups": n_groups}}
     assert words in verdict(document).headline

@@ -76,6 +76,10 @@ def open_run(dataset: Dataset, run: Path) -> Mapping[str, RecordIndex]:
     if dataset.streamed:
         raise UsageError("The samples of a stream cannot be held against a run.", "Save the dataset to disk.")
     store, found = RunStore(run), dict[str, RecordIndex]()
+    about = store.manifest().dataset
+    if about.hash != dataset.hash and not (about.exclude or about.limit or about.split or dataset.problems):
+        raise UsageError(f"The run {run} is about other images than {dataset.name} has now.",
+                         "Name a run on this dataset, or run again.")  # fmt: skip
     for configuration in store.manifest().configurations:
         if configuration.pipeline not in found and not configuration.unavailable:
             found[configuration.pipeline] = store.index(configuration.id)

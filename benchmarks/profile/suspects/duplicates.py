@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 from benchmarks.datasets import Dataset
 from benchmarks.profile.suspects import Suspect
@@ -19,20 +18,15 @@ def find(dataset: Dataset, table: Table, *, verify: bool, doubtful: Collection[s
         dataset: to look at pictures and masks once more; a stream is not.
         table: of its samples.
         verify: whether to look once more; otherwise small copies of 32 x 32 decide alone.
-        doubtful: samples whose masks are suspect by themselves; of a conflict such a one is named.
+        doubtful: samples whose masks are suspect by themselves; of several copies another one is to stay.
     """
     leaks = set[int]()
-    for found in copies(dataset, table, verify=verify and not dataset.streamed):
-        suspect = _suspect(table, _named(table, found, doubtful))
+    rows = {row for row, name in enumerate(table.ids) if name in set(doubtful)}
+    for found in copies(dataset, table, verify=verify and not dataset.streamed, doubtful=rows):
+        suspect = _suspect(table, found)
         leaks |= {found.copy} if suspect.kind == "split_leak" else set()
         yield suspect
     yield from _shared_groups(table, leaks)
-
-
-def _named(table: Table, found: Copy, doubtful: Collection[str]) -> Copy:
-    if found.conflict and table.ids[found.original] in doubtful and table.ids[found.copy] not in doubtful:
-        return replace(found, original=found.copy, copy=found.original)
-    return found
 
 
 def _suspect(table: Table, found: Copy) -> Suspect:

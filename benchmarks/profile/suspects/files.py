@@ -39,7 +39,8 @@ def _of_faults(table: Table) -> Iterator[Suspect]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    return text if {"/", "."} & set(first.rstrip(".")) else text[:1].upper() + text[1:]  # a path is written as it is
 
 
 def unread_kind(file: MaskFileLook) -> str:

@@ -22,7 +22,13 @@ FAR, FAR_SHAPE, FAR_FROM_MIXED = 5.0, 3.5, 2.0
 DARK, RATHER_DARK, LIGHT, RATHER_LIGHT = 0.30, 0.42, 0.62, 0.45
 """Luma that 99 of 100 pixels of a dark picture are below, or of a light one above."""
 
-FLAT, FLAT_OF_LIGHT = 0.02, 0.06
+DIM, BRIGHT, BURNT = 0.2, 0.85, 0.45
+"""Mean luma of a picture that is dark or light whatever its few lights and shadows; share of white that is too much."""
+
+OFTEN_LIT, OFTEN_SHADED = 0.35, 0.70
+"""Mean luma of the usual picture of a dataset in which such a one stands out."""
+
+FLAT, FLAT_OF_LIGHT, NOTHING = 0.02, 0.06, 0.004
 BLURRED, SHARP_ENOUGH = 0.55, 0.45
 Flags = npt.NDArray[np.bool_]
 
@@ -54,9 +60,11 @@ def _tiny(table: Table) -> Iterator[Suspect]:
     small = (np.exp(sides - common.middle) < TINY_OF_USUAL) & (common.distance(sides) < -FAR)
     narrow = np.abs(np.log(wide / high)) > np.log(3)  # a strip is odd, and not tiny
     thin = (np.fmin(wide, high) < TINY_SIDE_PX) & (sides < common.middle - np.log(2))
-    for row in _rows((thin | small) & ~narrow | (np.fmax(wide, high) < TINY_SIDE_PX)):
+    side = np.exp(common.middle)
+    below = (np.fmax(wide, high) < TINY_SIDE_PX) & (side > TINY_SIDE_PX)  # there are datasets of small pictures
+    for row in _rows((thin | small) & ~narrow | below):
         yield Suspect("image_tiny", table.ids[row], f"It is {wide[row]:.0f} x {high[row]:.0f} pixels, while the usual "
-                      f"picture has about {np.exp(2 * common.middle) / 1e6:.2f} megapixels.",
+                      f"picture has about as many as one of {side:.0f} x {side:.0f}.",
                       figure={"width_px": wide[row], "height_px": high[row]})  # fmt: skip
 
 
@@ -81,7 +89,7 @@ def _flat(table: Table) -> Iterator[Suspect]:
     """Little structure for its light, whatever the noise: a dark picture of something keeps its relations."""
     structure, entropy, mean = table.column("structure"), table.column("entropy"), table.column("brightness")
     room = np.fmin(mean, 1 - mean)
-    nothing = (structure < FLAT) & (structure < FLAT_OF_LIGHT * room)
+    nothing = (structure < NOTHING) | (structure < FLAT) & (structure < FLAT_OF_LIGHT * room)
     for row in _rows(nothing):
         yield Suspect("image_low_information", table.ids[row], f"Made small its luma varies by {structure[row]:.2%} of "
                       f"white, and its histogram holds {entropy[row]:.1f} bits.",
@@ -89,14 +97,15 @@ def _flat(table: Table) -> Iterator[Suspect]:
 
 
 def _dark(table: Table) -> Iterator[Suspect]:
-    top = table.column("luma_p99")
-    common = usual(top, 0.03)
-    if common is None or common.middle < DARK:
+    top, mean = table.column("luma_p99"), table.column("brightness")
+    common, lit = usual(top, 0.03), usual(mean, 0.03)
+    if common is None or lit is None or common.middle < DARK:
         return
-    for row in _rows((top < DARK) | (top < RATHER_DARK) & (common.distance(top) < -FAR_SHAPE)):
-        yield Suspect("image_dark", table.ids[row], f"99 of 100 pixels have a luma below {top[row]:.2f}, where white "
-                      f"is 1; the usual picture reaches {common.middle:.2f}.",
-                      figure={"luma_p99": top[row], "brightness": table.column("brightness")[row]})  # fmt: skip
+    dim = (mean < DIM) & (lit.middle > OFTEN_LIT)
+    for row in _rows((top < DARK) | (top < RATHER_DARK) & (common.distance(top) < -FAR_SHAPE) | dim):
+        yield Suspect("image_dark", table.ids[row], f"Its mean luma is {mean[row]:.2f}, where white is 1, and 99 of "
+                      f"100 pixels are below {top[row]:.2f}; usual are {lit.middle:.2f} and {common.middle:.2f}.",
+                      figure={"luma_p99": top[row], "brightness": mean[row]})  # fmt: skip
 
 
 def _light(table: Table) -> Iterator[Suspect]:
@@ -104,9 +113,10 @@ def _light(table: Table) -> Iterator[Suspect]:
     bright, burnt, lowest = usual(mean, 0.03), usual(clipped, 0.02), usual(low, 0.03)
     if bright is None or burnt is None or lowest is None or bright.middle > 0.9:
         return
-    burnt_out = (clipped > 0.6) & (mean > 0.85) & (burnt.distance(clipped) > FAR)
+    burnt_out = (clipped > BURNT) & (burnt.distance(clipped) > FAR)
+    glaring = (mean > BRIGHT) & (bright.middle < OFTEN_SHADED)
     veiled = (low > RATHER_LIGHT) & (lowest.distance(low) > FAR_SHAPE)
-    for row in _rows((low > LIGHT) | burnt_out | veiled):
+    for row in _rows((low > LIGHT) | burnt_out | veiled | glaring):
         yield Suspect("image_light", table.ids[row], f"Its mean luma is {mean[row]:.2f}, where white is 1, and "
                       f"{clipped[row]:.0%} of its pixels are white; usual are {bright.middle:.2f} and "
                       f"{burnt.middle:.0%}.",

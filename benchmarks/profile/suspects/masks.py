@@ -14,8 +14,11 @@ from benchmarks.profile.table import Table
 
 OFTEN_EMPTY, OFTEN_FULL = 0.25, 0.25
 FULL = 0.998
-FEW_SPECKS, FEW_PINHOLES = 6, 16
+FEW_SPECKS, FEW_PINHOLES = 6, 8
 """Fewer than that are no noise, whatever the other masks have; a few holes are left where objects touch."""
+
+HUGE, SELDOM_HUGE = 0.9, 0.6
+"""Foreground that is nearly all, where the usual mask has less than the second."""
 
 FAR_AREA, VERY_FAR_AREA, LEAST_FACTOR, FAR_COUNT = 3.5, 4.5, 4.0, 6.0
 ENOUGH_MASKS = 8
@@ -28,7 +31,8 @@ ENCLOSED, PLAINLY = -0.15, 0.45
 FAR_PLACE, BETTER, CLEARLY, SHARPLY = 0.02, 0.15, 1.5, 4.0
 """A better place: how far off, by how much, and by how many standard deviations of the score over all places."""
 
-ON_EDGES = 0.25
+ON_EDGES, OFF_EDGES = 0.25, 0.12
+MOST_OF_BORDER = 0.6
 Flags = npt.NDArray[np.bool_]
 
 
@@ -58,7 +62,7 @@ def _empty(table: Table) -> Iterator[Suspect]:
 def _full(table: Table) -> Iterator[Suspect]:
     share = table.column("area_share")
     known, full = int(np.isfinite(share).sum()), share >= FULL
-    if known and full.sum() <= OFTEN_FULL * known:
+    if known and full.sum() <= OFTEN_FULL * known and len(table.classes) < 2:  # several classes may leave no ground
         for row in _rows(full):
             yield Suspect("mask_full", table.ids[row], f"{share[row]:.1%} of the picture is foreground.",
                           figure={"area_share": share[row]})  # fmt: skip
@@ -125,14 +129,15 @@ def _specks(table: Table) -> Iterator[Suspect]:
     common = usual(specks, 0.5), usual(holes, 1.0)
     if common[0] is None or common[1] is None:
         return
-    many = _many(specks, common[0], FEW_SPECKS) | _many(holes, common[1], FEW_PINHOLES)
+    several = FEW_PINHOLES + 3 * float(np.nanpercentile(holes, 75))  # of objects that touch, many masks have some
+    many = _many(specks, common[0], FEW_SPECKS) | _many(holes, common[1], several)
     for row in _rows(many):
         yield Suspect("mask_specks", table.ids[row], f"It has {specks[row]:.0f} tiny parts and {holes[row]:.0f} tiny "
                       f"holes; the usual mask {common[0].middle:.0f} and {common[1].middle:.0f}.",
                       figure={"specks": specks[row], "pinholes": holes[row]})  # fmt: skip
 
 
-def _many(counts: Column, common: Usual, fewest: int) -> Flags:
+def _many(counts: Column, common: Usual, fewest: float) -> Flags:
     return (counts >= fewest) & (counts > 4 * common.middle) & (common.distance(counts) > FAR_COUNT)
 
 
@@ -142,6 +147,7 @@ def _areas(table: Table) -> Iterator[Suspect]:
     if common is None or common.n < ENOUGH_MASKS:
         return
     far = (np.abs(common.distance(odds)) > FAR_AREA) & (np.abs(odds - common.middle) > np.log(LEAST_FACTOR))
+    far |= (share > HUGE) & (share < FULL) & (np.nanmedian(share) < SELDOM_HUGE)
     middle = 1 / (1 + np.exp(-common.middle))
     for row in _rows(far):
         yield Suspect("area_outlier", table.ids[row], f"{share[row]:.1%} of the picture is foreground, in the usual "
@@ -176,4 +182,27 @@ def concerns(table: Table) -> list[dict[str, str]]:
     Args:
         table: of all samples.
     """
-    return []
+    share, border = table.column("area_share"), table.column("border_share")
+    known = int(np.isfinite(share).sum())
+    if not known:
+        return []
+    found = [_concern("Many masks mark nothing", share == 0, OFTEN_EMPTY, known, "have no foreground at all")]
+    if len(table.classes) < 2:
+        found.append(
+            _concern("Many masks mark everything", share >= FULL, OFTEN_FULL, known, "cover the whole picture")
+        )
+        found.append(_concern("Many masks may be inverted", (share > 0.5) & (share < FULL) & (border > MOST_OF_BORDER),
+                              OFTEN_FULL, known, "take in most of the picture and of its border"))  # fmt: skip
+    fit = table.column("fit")
+    if np.isfinite(fit).sum() >= ENOUGH_MASKS and (middle := float(np.nanmedian(fit))) < OFF_EDGES:
+        reason = (f"The outline of the usual mask lies on hardly any edge of its picture ({middle:.2f}; 0 is none, 1 "
+                  "along strong ones): are all masks shifted, or do they belong to other pictures?")  # fmt: skip
+        found.append({"title": "Outlines do not lie on edges", "reason": reason})
+    return [one for one in found if one is not None]
+
+
+def _concern(title: str, flags: Flags, often: float, known: int, what: str) -> dict[str, str] | None:
+    number = int(flags.sum())
+    if number <= often * known:
+        return None
+    return {"title": title, "reason": f"{number} of {known} masks {what}. Is that meant?"}
