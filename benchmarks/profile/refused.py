@@ -13,7 +13,9 @@ from benchmarks.profile.looks import Fault, Look
 from benchmarks.profile.mask_files import MaskFileLook, look_at_mask_files
 from pipelines.errors import DatasetError, ImageError
 
-PARTS = ("images", "masks")
+WHOLE = ("images", "masks", "metadata.csv", "metadata.jsonl")
+"""Rows of problems that are of the whole dataset."""
+
 WORDS = (
     (re.compile(r"pixels?\.?$"), "mask_size_mismatch"),
     (re.compile(r"no mask|mask.*(does not exist|cannot be opened|is empty)"), "mask_missing"),
@@ -62,7 +64,7 @@ def _name(problem: Problem, home: Path | None) -> str:
 
 def _kind(problem: Problem) -> tuple[str | None, MaskFileLook | None]:
     """The kind of fault, and what the mask holds where that is what is wrong."""
-    if problem.row.rstrip("/") in PARTS or problem.row.startswith("metadata."):  # of the whole dataset, and no sample
+    if problem.row.rstrip("/") in WHOLE:  # no sample
         return None, None
     if problem.image is None or not problem.image.is_file():
         return next((kind for words, kind in WORDS if words.search(problem.reason)), None), None
