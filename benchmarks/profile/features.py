@@ -47,7 +47,7 @@ MASK_FEATURES = (
     Feature("largest_object_share", "Largest object", "share", "The largest object's share of the foreground."),
     Feature("object_area_px", "Object area", "px", "Area of the median object of a picture."),
     Feature("object_side_share", "Object side", "share", "Square root of the median object's share of the picture."),
-    Feature("compactness", "Compactness", "", "4 pi area / perimeter², by area: 0.9 a disc of pixels, near 0 a thread."),
+    Feature("compactness", "Compactness", "", "4 pi area / perimeter², by area: 0.9 a drawn disc, near 0 a thread."),
     Feature("convexity", "Convexity", "", "Area of the objects, holes filled, by that of their convex hulls."),
     Feature("holes", "Holes", "", "Holes in the foreground.", True),
     Feature("boundary_px", "Boundary", "px", "Foreground pixels with background at one of four sides."),
