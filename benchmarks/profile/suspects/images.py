@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.profile.suspects import Suspect
-from benchmarks.profile.suspects.usual import Column, usual
+from benchmarks.profile.suspects.usual import Column, rows_of, usual
 from benchmarks.profile.table import Table
 
 TINY_SIDE_PX, TINY_OF_USUAL = 32, 0.15
@@ -30,7 +29,6 @@ OFTEN_LIT, OFTEN_SHADED = 0.35, 0.70
 
 FLAT, FLAT_OF_LIGHT, NOTHING = 0.02, 0.06, 0.004
 BLURRED, SHARP_ENOUGH = 0.55, 0.45
-Flags = npt.NDArray[np.bool_]
 
 
 def find(table: Table) -> Iterator[Suspect]:
@@ -41,10 +39,6 @@ def find(table: Table) -> Iterator[Suspect]:
     yield from _dark(table)
     yield from _light(table)
     yield from _blurry(table)
-
-
-def _rows(flags: Flags) -> list[int]:
-    return [int(row) for row in np.flatnonzero(flags)]
 
 
 def _sides(table: Table) -> Column:
@@ -62,7 +56,7 @@ def _tiny(table: Table) -> Iterator[Suspect]:
     thin = (np.fmin(wide, high) < TINY_SIDE_PX) & (sides < common.middle - np.log(2))
     side = np.exp(common.middle)
     below = (np.fmax(wide, high) < TINY_SIDE_PX) & (side > TINY_SIDE_PX)  # there are datasets of small pictures
-    for row in _rows((thin | small) & ~narrow | below):
+    for row in rows_of((thin | small) & ~narrow | below):
         yield Suspect("image_tiny", table.ids[row], f"It is {wide[row]:.0f} x {high[row]:.0f} pixels, while the usual "
                       f"picture has about as many as one of {side:.0f} x {side:.0f}.",
                       figure={"width_px": wide[row], "height_px": high[row]})  # fmt: skip
@@ -76,7 +70,7 @@ def _odd(table: Table) -> Iterator[Suspect]:
     common = float(np.nanpercentile(np.abs(aspect), 75))  # many datasets have pictures of two or three shapes
     odd_shape = (np.abs(aspect) - common > ODD_ASPECT) & (shape.distance(np.abs(aspect)) > FAR_FROM_MIXED)
     odd_size = (np.abs(sides - size.middle) > ODD_SIZE) & (np.abs(size.distance(sides)) > FAR)
-    for row in _rows(odd_shape | odd_size):
+    for row in rows_of(odd_shape | odd_size):
         wide, high = table.column("width_px")[row], table.column("height_px")[row]
         usually = f"{np.exp(shape.middle):.2f} or {np.exp(-shape.middle):.2f}"
         what = f"Its sides are {np.exp(sides[row] - size.middle):.2f} times the usual ones"
@@ -90,7 +84,7 @@ def _flat(table: Table) -> Iterator[Suspect]:
     structure, entropy, mean = table.column("structure"), table.column("entropy"), table.column("brightness")
     room = np.fmin(mean, 1 - mean)
     nothing = (structure < NOTHING) | (structure < FLAT) & (structure < FLAT_OF_LIGHT * room)
-    for row in _rows(nothing):
+    for row in rows_of(nothing):
         yield Suspect("image_low_information", table.ids[row], f"Made small its luma varies by {structure[row]:.2%} of "
                       f"white, and its histogram holds {entropy[row]:.1f} bits.",
                       figure={"structure": structure[row], "entropy": entropy[row]})  # fmt: skip
@@ -102,7 +96,7 @@ def _dark(table: Table) -> Iterator[Suspect]:
     if common is None or lit is None or common.middle < DARK:
         return
     dim = (mean < DIM) & (lit.middle > OFTEN_LIT)
-    for row in _rows((top < DARK) | (top < RATHER_DARK) & (common.distance(top) < -FAR_SHAPE) | dim):
+    for row in rows_of((top < DARK) | (top < RATHER_DARK) & (common.distance(top) < -FAR_SHAPE) | dim):
         yield Suspect("image_dark", table.ids[row], f"Its mean luma is {mean[row]:.2f}, where white is 1, and 99 of "
                       f"100 pixels are below {top[row]:.2f}; usual are {lit.middle:.2f} and {common.middle:.2f}.",
                       figure={"luma_p99": top[row], "brightness": mean[row]})  # fmt: skip
@@ -116,7 +110,7 @@ def _light(table: Table) -> Iterator[Suspect]:
     burnt_out = (clipped > BURNT) & (burnt.distance(clipped) > FAR)
     glaring = (mean > BRIGHT) & (bright.middle < OFTEN_SHADED)
     veiled = (low > RATHER_LIGHT) & (lowest.distance(low) > FAR_SHAPE)
-    for row in _rows((low > LIGHT) | burnt_out | veiled | glaring):
+    for row in rows_of((low > LIGHT) | burnt_out | veiled | glaring):
         yield Suspect("image_light", table.ids[row], f"Its mean luma is {mean[row]:.2f}, where white is 1, and "
                       f"{clipped[row]:.0%} of its pixels are white; usual are {bright.middle:.2f} and "
                       f"{burnt.middle:.0%}.",
@@ -129,6 +123,6 @@ def _blurry(table: Table) -> Iterator[Suspect]:
     if common is None:
         return
     beyond = (blur > BLURRED) & (common.distance(blur) > 3) | (blur > SHARP_ENOUGH) & (common.distance(blur) > FAR)
-    for row in _rows(beyond):
+    for row in rows_of(beyond):
         yield Suspect("image_blurry", table.ids[row], f"Its blur is {blur[row]:.2f} of 1, that of the usual picture "
                       f"{common.middle:.2f}.", figure={"blur": blur[row]})  # fmt: skip

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.profile.polarity import NAMES
 from benchmarks.profile.suspects import Suspect
-from benchmarks.profile.suspects.usual import Column, Usual, usual
+from benchmarks.profile.suspects.usual import Column, Flags, Usual, rows_of, usual
 from benchmarks.profile.table import Table
 
 OFTEN_EMPTY, OFTEN_FULL = 0.25, 0.25
@@ -33,7 +32,6 @@ FAR_PLACE, BETTER, CLEARLY, SHARPLY = 0.02, 0.15, 1.5, 4.0
 
 ON_EDGES, OFF_EDGES = 0.25, 0.12
 MOST_OF_BORDER = 0.6
-Flags = npt.NDArray[np.bool_]
 
 
 def find(table: Table) -> Iterator[Suspect]:
@@ -46,15 +44,11 @@ def find(table: Table) -> Iterator[Suspect]:
     yield from _shifted(table)
 
 
-def _rows(flags: Flags) -> list[int]:
-    return [int(row) for row in np.flatnonzero(flags)]
-
-
 def _empty(table: Table) -> Iterator[Suspect]:
     share = table.column("area_share")
     known, empty = int(np.isfinite(share).sum()), share == 0
     if known and empty.sum() <= OFTEN_EMPTY * known:
-        for row in _rows(empty):
+        for row in rows_of(empty):
             yield Suspect("mask_empty", table.ids[row], f"Nothing is foreground; {int(empty.sum())} of {known} masks "
                           "are empty.", figure={"area_share": 0.0})  # fmt: skip
 
@@ -63,7 +57,7 @@ def _full(table: Table) -> Iterator[Suspect]:
     share = table.column("area_share")
     known, full = int(np.isfinite(share).sum()), share >= FULL
     if known and full.sum() <= OFTEN_FULL * known and len(table.classes) < 2:  # several classes may leave no ground
-        for row in _rows(full):
+        for row in rows_of(full):
             yield Suspect("mask_full", table.ids[row], f"{share[row]:.1%} of the picture is foreground.",
                           figure={"area_share": share[row]})  # fmt: skip
 
@@ -81,7 +75,7 @@ def _inverted(table: Table) -> Iterator[Suspect]:
     scores = np.full(len(table), np.nan)
     scores[known] = side_scores(values[known])
     likely = _usual_inverse(table) | (values[:, 1] > PLAINLY)
-    for row in _rows((scores < TURNED) & (values[:, 1] > ENCLOSED) & likely):
+    for row in rows_of((scores < TURNED) & (values[:, 1] > ENCLOSED) & likely):
         yield Suspect("mask_inverted", table.ids[row], f"{values[row, 1] + 0.5:.0%} of the border and "
                       f"{values[row, 0] + 0.5:.0%} of the picture are foreground, which is more like an inverted mask "
                       "of this dataset than like the others.", figure={"score": scores[row]})  # fmt: skip
@@ -104,7 +98,7 @@ def _odds(table: Table) -> Column:
 def _plainly_inverted(table: Table) -> Iterator[Suspect]:
     """With few masks to compare with, only what takes in nearly all of the picture's border."""
     area, border = table.column("area_share"), table.column("side_border")
-    for row in _rows((area > 0.5) & (area < FULL) & (border > PLAINLY)):
+    for row in rows_of((area > 0.5) & (area < FULL) & (border > PLAINLY)):
         yield Suspect("mask_inverted", table.ids[row], f"{border[row] + 0.5:.0%} of the border and {area[row]:.0%} of "
                       "the picture are foreground.", figure={"area_share": area[row]})  # fmt: skip
 
@@ -131,7 +125,7 @@ def _specks(table: Table) -> Iterator[Suspect]:
         return
     several = FEW_PINHOLES + 3 * float(np.nanpercentile(holes, 75))  # of objects that touch, many masks have some
     many = _many(specks, common[0], FEW_SPECKS) | _many(holes, common[1], several)
-    for row in _rows(many):
+    for row in rows_of(many):
         yield Suspect("mask_specks", table.ids[row], f"It has {specks[row]:.0f} tiny parts and {holes[row]:.0f} tiny "
                       f"holes; the usual mask {common[0].middle:.0f} and {common[1].middle:.0f}.",
                       figure={"specks": specks[row], "pinholes": holes[row]})  # fmt: skip
@@ -149,7 +143,7 @@ def _areas(table: Table) -> Iterator[Suspect]:
     far = (np.abs(common.distance(odds)) > FAR_AREA) & (np.abs(odds - common.middle) > np.log(LEAST_FACTOR))
     far |= (share > HUGE) & (share < FULL) & (np.nanmedian(share) < SELDOM_HUGE)
     middle = 1 / (1 + np.exp(-common.middle))
-    for row in _rows(far):
+    for row in rows_of(far):
         yield Suspect("area_outlier", table.ids[row], f"{share[row]:.1%} of the picture is foreground, in the usual "
                       f"mask {middle:.0%}.", figure={"area_share": share[row]})  # fmt: skip
 
@@ -165,7 +159,7 @@ def _shifted(table: Table) -> Iterator[Suspect]:
     sharp = (best > 0.3 * common.middle) & (gain > SHARPLY) & (here < 0.5 * best)
     elsewhere = (np.hypot(dx, dy) > FAR_PLACE) & (strong | sharp)
     nowhere = (common.n >= ENOUGH_MASKS) & (here < 0.3 * common.middle) & (common.distance(here) < -FAR_AREA)
-    for row in _rows(elsewhere | nowhere):
+    for row in rows_of(elsewhere | nowhere):
         if elsewhere[row]:
             reason = (f"Its outline lies on stronger edges {abs(dx[row]):.0%} of the width to the "
                       f"{'right' if dx[row] > 0 else 'left'} and {abs(dy[row]):.0%} of the height "

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Column = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,12 @@ def usual(values: Column, least: float) -> Usual | None:
     low, middle, high = np.percentile(known, (25, 50, 75))
     deviation = float(np.median(np.abs(known - middle)))
     return Usual(float(middle), max(1.4826 * deviation, float(high - low) / 1.349, least), len(known))
+
+
+def rows_of(flags: Flags) -> list[int]:
+    """The rows that are flagged, rising.
+
+    Args:
+        flags: ``bool (N,)``.
+    """
+    return [int(row) for row in np.flatnonzero(flags)]
