@@ -67,4 +67,4 @@ def synchroniser(device: str) -> Callable[[], None] | None:
         return None
     import torch
 
-    return torch.cuda.synchronize
+    return lambda: torch.cuda.synchronize()  # found anew each time: ZeroGPU changes it when it lends the GPU

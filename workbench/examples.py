@@ -13,7 +13,7 @@ from benchmarks.datasets import Sample, open_dataset
 from benchmarks.export.originals import png
 from benchmarks.export.pictures import mask_pixels
 from pipelines.errors import UnknownNameError
-from workbench.shelf import Shelf
+from workbench.files.shelf import Shelf
 
 THUMBNAIL = 96
 NAMES = {

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from pipelines.errors import WorkbenchError
-from workbench.child import Failed
+from workbench.looks.child import Failed
 
 logger = logging.getLogger(__name__)
 _INERT = str.maketrans("<>", "‹›")
@@ -53,6 +53,13 @@ def shown(error: Exception) -> Exception:
     if isinstance(error, gr.Error):
         return error
     return gr.Error(words(error).translate(_INERT), duration=20, print_exception=False)
+
+
+def tell(error: Exception) -> None:
+    """Show an error of a callback that goes on all the same."""
+    import gradio as gr
+
+    gr.Warning(words(error).translate(_INERT), duration=20)
 
 
 def words(error: Exception) -> str:

@@ -7,21 +7,26 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from benchmarks import rle
+from benchmarks.export.coco import compressed
 from benchmarks.export.originals import png
 from benchmarks.export.pictures import mask_pixels
 from benchmarks.scoring import instances
-from pipelines.errors import PromptError, UsageError, WorkbenchError
-from pipelines.images import UPLOAD, load_image
+from pipelines.errors import PromptError, ResourceError, UsageError
 from pipelines.types import Image, Prompt
-from workbench import addresses
 from workbench.catalogue import Order
+from workbench.door.calling import called_off, endable
+from workbench.files.shelf import Shelf
+from workbench.files.taken import understood
+from workbench.given import addresses
+from workbench.given.pointing import bounded
+from workbench.given.uploads import from_base64, open_bytes, open_upload
+from workbench.looks.process import check
 from workbench.plainly import plainly, words
 from workbench.service import Card, Service
-from workbench.shelf import Shelf
-from workbench.uploads import from_base64, open_upload
 
 MOST_PICTURES, MOST_KEPT = 16, 200
 Json = dict[str, Any]
@@ -104,7 +109,7 @@ class Endpoints:
         Returns:
             status, reason, id for decide, mask_png as base64, rle of the union of the masks, instances, facts
         """
-        wanted = Order(pipeline, preset, fields or None)
+        wanted = _order(pipeline, preset, fields)
         return self._segmented(self.opened(image), _prompt(prompt, boxes, points), wanted)
 
     def segment_many(self, images: list[Any], pipeline: str = "classical", preset: str = "default",
@@ -123,18 +128,24 @@ class Endpoints:
         """
         if not 0 < len(images) <= MOST_PICTURES:
             raise UsageError(f"There are {len(images)} pictures.", f"Give 1 to {MOST_PICTURES} in one call.")
-        wanted, asked = Order(pipeline, preset, fields or None), _prompt(prompt, None, None)
-        return [self._tried(image, asked, wanted) for image in images]
+        wanted, asked = _order(pipeline, preset, fields), _prompt(prompt, None, None)
+        until = monotonic() + self.service.limits.look_s
+        return [self._tried(image, asked, wanted, until) for image in images]
 
-    def _tried(self, image: Any, prompt: Prompt, order: Order) -> Json:
+    def _tried(self, image: Any, prompt: Prompt, order: Order, until: float) -> Json:
+        """One of several pictures; after a time none is begun, since others wait for the only worker there may be."""
+        check(called_off())  # nobody waits for the others either
         try:
+            if monotonic() >= until:
+                raise ResourceError(f"It was not begun: a call may take {self.service.limits.look_s:g} s, and they are "
+                                    "over.", "Send it again, with fewer pictures in a call.")  # fmt: skip
             return self._segmented(self.opened(image), prompt, order)
-        except WorkbenchError as error:
+        except Exception as error:
             return {"status": "failed", "reason": words(error)}
 
     def _segmented(self, image: Image, prompt: Prompt, order: Order) -> Json:
         number = secrets.token_urlsafe(16)
-        card = self.service.look(number, image, prompt, order)
+        card = self.service.look(number, image, prompt, order, called_off())
         if card.status != "ok":
             return {"status": card.status, "reason": card.reason, **_facts(card)}
         self.kept.put(number, card)
@@ -151,7 +162,7 @@ class Endpoints:
         Returns:
             what segment returns
         """
-        card = self.service.decide(self.kept.get(id), fields)
+        card = self.service.decide(self.kept.get(id), fields, soft=False)
         if card.status != "ok":
             return {"status": card.status, "reason": card.reason, **_facts(card)}
         self.kept.put(id, card)
@@ -168,12 +179,14 @@ class Endpoints:
         if not isinstance(image, str):
             raise UsageError("The picture is neither a file nor a text.", "Send an upload, an https address or base64.")
         if "://" in image[:12]:
-            return load_image(addresses.fetch(image), UPLOAD)
+            return open_bytes(addresses.fetch(image))
         return from_base64(image)
 
 
 def answer(card: Card, *, each: bool = True) -> Json:
     """What a program is told of a card that has a result.
+
+    Run lengths are COCO's text: as numbers there may be a million of them, and Gradio goes through a list one by one.
 
     Args:
         card: that has one.
@@ -181,15 +194,16 @@ def answer(card: Card, *, each: bool = True) -> Json:
     """
     prediction, mask = card.prediction, card.foreground
     assert prediction is not None and mask is not None  # its status is "ok"
-    found = [{**instance.model_dump(mode="json"), "text": _text(card, instance.label)}
-             for instance in instances(prediction)] if each else None  # fmt: skip
+    found = [{"label": one.label, "score": one.score, "mask": compressed(one.mask), "text": _text(card, one.label)}
+             for one in instances(prediction)] if each else None  # fmt: skip
     return {"status": "ok", "reason": None, "mask_png": base64.b64encode(png(mask_pixels(mask))).decode(),
-            "rle": rle.encode(mask).model_dump(mode="json"), "found": len(prediction.masks), "instances": found,
+            "rle": compressed(rle.encode(mask)), "found": len(prediction.masks), "instances": found,
             **_facts(card)}  # fmt: skip
 
 
 def _text(card: Card, label: int) -> str | None:
-    return card.prompt.texts[label] if label < len(card.prompt.texts) else None
+    texts = understood(card).texts
+    return texts[label] if label < len(texts) else None
 
 
 def _facts(card: Card) -> Json:
@@ -206,10 +220,16 @@ def _prompt(texts: list[str] | None, boxes: list[list[float]] | None, points: li
         whole = tuple((float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in boxes or ())
         on = tuple((float(x), float(y), int(label)) for x, y, label in points or ())
         said = tuple(str(text) for text in ([texts] if isinstance(texts, str) else texts or ()))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PromptError("A box or a point is not as it must be.",
                           "Give boxes as [x0, y0, x1, y1], and points as [x, y, 0 or 1].") from error  # fmt: skip
-    return Prompt(said, whole, on)
+    return bounded(Prompt(said, whole, on))
+
+
+def _order(pipeline: str, preset: str, fields: Any) -> Order:
+    if fields is not None and not isinstance(fields, dict):
+        raise UsageError("The fields are no object.", 'Give values by name, such as {"threshold": 0.7}, or null.')
+    return Order(pipeline, preset, fields or None)
 
 
 def attach(service: Service, shelf: Shelf, looks: Json, quick: Json) -> Kept:
@@ -224,14 +244,24 @@ def attach(service: Service, shelf: Shelf, looks: Json, quick: Json) -> Kept:
     Returns:
         What may be decided again.
     """
+    from gradio.context import Context
     from gradio.events import api
 
     kept = Kept(service.forget)
-    called = Endpoints(service, shelf, kept)
-    for function, limit in ((called.segment, looks), (called.segment_many, looks), (called.decide, quick),
-                            (called.pipelines, quick)):  # fmt: skip
-        api(plainly(function), api_name=function.__name__, **limit)
+    called, demo = Endpoints(service, shelf, kept), Context.root_block
+    for slow in (called.segment, called.segment_many):
+        api(endable(plainly(slow), lambda: _is_awaited(demo)), api_name=slow.__name__, **looks)
+    for fast in (plainly(called.decide), plainly(called.pipelines)):
+        api(fast, api_name=fast.__name__, **quick)
     return kept
+
+
+def _is_awaited(demo: Any) -> bool:
+    """Whether whoever asked for the call that runs here still listens; one who did not begin to may yet come."""
+    from gradio.context import LocalContext
+
+    event = demo._queue.event_ids_to_events.get(LocalContext.event_id.get(None))
+    return event is None or event.alive
 
 
 def health(app: Any, state: Callable[[], Json]) -> None:

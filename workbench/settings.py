@@ -8,17 +8,26 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.images.limits import UPLOAD
-from workbench.catalogue import Place
-from workbench.janitor import Rules
-from workbench.running import Limits
+from workbench.batches.intake import BatchLimits
+from workbench.catalogue import Offer, Place
+from workbench.files.janitor import Rules
+from workbench.looks.pool import Limits
+from workbench.studies.intake import named
+from workbench.studies.store import Studies
 
 TEMP = "GRADIO_TEMP_DIR"
-MAX_FILE_SIZE = "20mb"
-STATES, WAITING = 500, 20
+MAX_FILE_SIZE = "200mb"
+"""Of one upload: an archive of pictures. A picture by itself is held to 20 MiB by whoever opens it."""
+
+STATES = 500
+WAITING, WAITING_QUICK = 20, 200
+"""Looks, and what needs no look, that may wait for their turn."""
+
 JANITOR_EVERY_S = 5.0
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -48,6 +57,10 @@ class Settings:
         look_s: seconds after which a look is ended.
         most: pipelines that are kept loaded.
         at_once: visitors whose pictures are looked at at one time; more disturb the times that are shown.
+        runs: folder of the runs that the leaderboard shows.
+        kept: folder of what visitors leave and find again when the app is there again: batches, studies, votes.
+        data: folders of datasets that every visitor may study, by their names.
+        give_votes: whether visitors may download all votes.
     """
 
     host: str = "127.0.0.1"
@@ -56,10 +69,14 @@ class Settings:
     device: str = "auto"
     commercial: bool = False
     room_mb: float = 1000.0
-    temp_mb: float = 200.0
+    temp_mb: float = 600.0
     look_s: float = 120.0
     most: int = 3
     at_once: int = 1
+    runs: str = "runs"
+    kept: str = "runs/app"
+    data: tuple[str, ...] = ()
+    give_votes: bool = False
 
     @property
     def place(self) -> Place:
@@ -68,9 +85,42 @@ class Settings:
         return Place(self.weights, device, self.commercial)
 
     @property
+    def half_mb(self) -> float:
+        """Of `room_mb`: one half is for pictures with their results, the other for what was seen in them."""
+        return self.room_mb / 2
+
+    @property
     def limits(self) -> Limits:
         """What a look may take."""
         return Limits(look_s=self.look_s, most=self.most)
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        """What batches may take."""
+        return BatchLimits(loaded=self.most)
+
+    @property
+    def batches(self) -> Path:
+        """Folder of batches."""
+        return Path(self.kept).absolute() / "batches"
+
+    @property
+    def votes(self) -> Path:
+        """Folder of votes."""
+        return Path(self.kept).absolute() / "votes"
+
+    def studies(self, offers: Iterable[Offer]) -> Studies:
+        """Studies of datasets, none of them open.
+
+        Args:
+            offers: pipelines; those that can run here may be asked for.
+
+        Raises:
+            UsageError: a folder of a dataset is not there, or two have one name.
+        """
+        known = [one.name if preset == "default" else f"{one.name}@{preset}"
+                 for one in offers if one.reason is None for preset in one.presets]  # fmt: skip
+        return Studies(Path(self.kept).absolute() / "studies", self.place, named(self.data), known)
 
     @property
     def rules(self) -> Rules:

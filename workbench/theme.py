@@ -33,6 +33,8 @@ def theme() -> Any:
 
 
 def css(examples: Iterable[Example]) -> str:
-    """The style sheet, with a picture on the button of each example."""
-    rules = [f"#example-{one.name} {{ background-image: url({one.thumbnail()}); }}" for one in examples]
-    return "\n".join([Path(__file__).with_name("app.css").read_text(encoding="utf-8"), *rules])
+    """The style sheets of the app and its tabs, with a picture on the button of each example."""
+    rules = [f"#example-{one.name}, #vote-example-{one.name} {{ background-image: url({one.thumbnail()}); }}"
+             for one in examples]  # fmt: skip
+    sheets = [Path(__file__).with_name("app.css"), *sorted(Path(__file__).with_name("tabs").glob("*.css"))]
+    return "\n".join([*(sheet.read_text(encoding="utf-8") for sheet in sheets), *rules])

@@ -147,7 +147,7 @@ def export(folder: Path, formats: Sequence[str], configuration: Configuration, m
         with _stagings(home, formats) as stagings:
             tally, originals = _Tally(), Originals()
             writers = {name: FORMATS[name].open(staging, originals, plan) for name, staging in stagings.items()}
-            for item in _items(dataset, records, plan.categories, tally):
+            for item in _items(dataset, records, plan, tally):
                 for writer in writers.values():
                     writer.add(item)
                 report()
@@ -187,7 +187,7 @@ def _stagings(home: Path, formats: Sequence[str]) -> Iterator[dict[str, Staging]
         yield stagings
 
 
-def _items(dataset: Dataset, records: RecordIndex, categories: Categories, tally: _Tally) -> Iterator[Item]:
+def _items(dataset: Dataset, records: RecordIndex, plan: Plan, tally: _Tally) -> Iterator[Item]:
     for sample in dataset:
         record = records.get(sample.id)
         if record is None:
@@ -195,17 +195,20 @@ def _items(dataset: Dataset, records: RecordIndex, categories: Categories, tally
         elif record.error is not None:
             tally.failed[sample.id] = record.error
         else:
-            item = _item(sample, record, categories)
+            item = _item(sample, record, plan)
             tally.done += 1
             if item.name != sample.id:
                 tally.renamed[sample.id] = item.name
             yield item
 
 
-def _item(sample: Sample, record: SampleRecord, categories: Categories) -> Item:
+def _item(sample: Sample, record: SampleRecord, plan: Plan) -> Item:
     if sample.size != record.size:
         raise DatasetError(f"{sample.id} is not the picture that the run saw.", "Run again.")
-    numbers = tuple(categories.number(category(record, instance)) for instance in record.instances)
+    asked = plan.manifest.dataset.prompt or plan.configuration.prompt
+    for text in asked if record.texts == asked and not record.classes else ():
+        plan.categories.number(text)  # in the order asked for, whatever is found first
+    numbers = tuple(plan.categories.number(category(record, instance)) for instance in record.instances)
     return Item(sample, record, file_name(sample.id), numbers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,10 +13,6 @@ from benchmarks.command import application, console, emit, main
 
 if TYPE_CHECKING:
     from benchmarks.recommend.advice import Recommendation, RunnerUp
-    from benchmarks.recommend.choice import Limits
-    from benchmarks.records import RunManifest
-    from benchmarks.rows import Row
-    from benchmarks.store import RunStore
 
 app = application()
 
@@ -47,6 +43,7 @@ def recommend(
     lower by 0.02 at most.
     """
     from benchmarks.recommend.choice import Limits
+    from benchmarks.recommend.of_run import document, recommendation
     from benchmarks.run_folder import find_run, newest_note, rows_of
     from benchmarks.store import RunStore
 
@@ -84,32 +81,6 @@ def _share(value: float | None, option: str) -> float | None:
     if value is not None and not 0 <= value <= 1:
         raise UsageError(f"{option} cannot be {value:g}.", "Give a number from 0 to 1, such as 0.8.")
     return value
-
-
-def recommendation(store: RunStore, manifest: RunManifest, rows: list[Row], limits: Limits) -> Recommendation:
-    """What to ship among the rows of a run, with what its records say of their differences.
-
-    Args:
-        store: of the run.
-        manifest: of the run.
-        rows: of the run.
-        limits: that are asked for.
-    """
-    from benchmarks.recommend import advice
-    from benchmarks.recommend.grounds import Case
-    from benchmarks.recommend.resampled import same_images
-
-    judged = [row.label for row in rows if row.status == "ok" and row.miou is not None]
-    images = same_images(store, manifest, judged)
-    return advice.recommend(Case(rows, limits, images, manifest.dataset.n_groups))
-
-
-def document(manifest: RunManifest, limits: Limits, found: Recommendation) -> dict[str, Any]:
-    """What ``--json`` prints."""
-    from dataclasses import asdict
-
-    about = {"schema_version": manifest.schema_version, "run_id": manifest.run_id, "limits": asdict(limits)}
-    return {**about, **found.model_dump(mode="json")}
 
 
 def _print(found: Recommendation, about: str) -> None:

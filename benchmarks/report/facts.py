@@ -48,6 +48,7 @@ class Series:
         curve: mean IoU at each of 256 thresholds ``(256,)`` of images with a target, or None without soft maps.
         outlines: id → the union of its masks, compressed; None once they would take too much room.
         unfinished: whether it was still to be measured when the run ended.
+        store: of its run, where it stands beside those of other runs; None = that of the `Facts` that it is part of.
     """
 
     configuration: Configuration
@@ -59,6 +60,7 @@ class Series:
     curve: npt.NDArray[np.float64] | None = None
     outlines: dict[str, Outline] | None = field(default_factory=dict)
     unfinished: bool = False
+    store: RunStore | None = None
 
     @property
     def label(self) -> str:
@@ -138,30 +140,43 @@ def read(folder: Path) -> Facts:
     """
     store = RunStore(folder)
     manifest = store.manifest()
-    known = _summary(store, manifest)
-    series = [_series(store, manifest, one, known.get(one.label)) for one in manifest.configurations]
-    series.sort(key=_place)
+    known = stored_rows(store, manifest)
+    series = [series_of(store, manifest, one, known.get(one.label)) for one in manifest.configurations]
+    series.sort(key=place)
     return Facts(store, manifest, tuple(series))
 
 
-def _place(one: Series) -> tuple[bool, bool, bool, float]:
-    """Best mIoU first, then those that knew the answer, then those without, fastest first, then what did not run."""
+def place(one: Series, metric: str = _MIOU.name) -> tuple[bool, bool, bool, float]:
+    """Best first, then those that knew the answer, then those without a figure, fastest first, then what did not run.
+
+    Args:
+        one: to be sorted among others.
+        metric: name.
+    """
     row = one.row
-    worse = (row.latency_ms or {}).get("p50") or 0.0 if row.miou is None else -row.miou
-    return row.status != "ok", row.miou is None, row.miou is not None and knew(row), worse
+    found = row.metrics.get(metric)
+    value = row.miou if metric == _MIOU.name else found.value if found else None
+    if value is None:
+        return row.status != "ok", True, False, (row.latency_ms or {}).get("p50") or 0.0
+    return row.status != "ok", False, knew(row), -value if METRICS[metric].direction == "higher" else value
 
 
-def _summary(store: RunStore, manifest: RunManifest) -> dict[str, Row]:
+def stored_rows(store: RunStore, manifest: RunManifest, *, dated: bool = True) -> dict[str, Row]:
     """Label → the row that the run printed, where it is of these records; else nothing.
 
     Rows are a function of the records, all but the words of a process that died; to count them again takes 10,000
     resamples for each metric.
+
+    Args:
+        store: of the run.
+        manifest: of the run.
+        dated: whether the times of the files tell which was written later; of a package or a checkout they do not.
     """
     path = store.folder / "summary.json"
     files = [store.records_path(one.id) for one in manifest.configurations]
     try:
         written = path.stat().st_mtime_ns
-        if any(file.is_file() and file.stat().st_mtime_ns > written for file in files):
+        if dated and any(file.is_file() and file.stat().st_mtime_ns > written for file in files):
             return {}
         found = _SUMMARY.validate_json(path.read_bytes())
         if found["run_id"] != manifest.run_id:
@@ -171,12 +186,25 @@ def _summary(store: RunStore, manifest: RunManifest) -> dict[str, Row]:
         return {}
 
 
-def _series(store: RunStore, manifest: RunManifest, configuration: Configuration, known: Row | None) -> Series:
+def series_of(store: RunStore, manifest: RunManifest, configuration: Configuration, known: Row | None, *,
+              compared: bool = True) -> Series:  # fmt: skip
+    """What one configuration did, from its records.
+
+    Args:
+        store: of the run.
+        manifest: of the run.
+        configuration: which.
+        known: its row, where the run printed it; else it is counted from the records.
+        compared: whether its masks are kept to be compared with those of the other configurations.
+
+    Raises:
+        UsageError: its records are gone.
+    """
     timing = store.timing(configuration.id)
     about = Row(label="", pipeline="", preset="", params={}, status="failed", n=0, device="")
     one = Series(configuration.as_ran(timing), about)
     n = len(manifest.configurations)
-    tap = _Tap(one, MOST_OUTLINES_MB / n if n > 1 else None)
+    tap = _Tap(one, MOST_OUTLINES_MB / n if compared and n > 1 else None)
     if known is not None:
         for record in store.records(configuration.id):
             tap.add(record)

@@ -92,27 +92,29 @@ class Gallery:
     series: tuple[str, ...] = ()
 
 
-def gallery(facts: Facts, dataset: Dataset | None, problem: str | None) -> Gallery:
+def gallery(facts: Facts, dataset: Dataset | None, problem: str | None,
+            chosen: tuple[Chapter, ...] | None = None) -> Gallery:  # fmt: skip
     """Choose images, read them again from the dataset, and draw them small.
 
     Args:
         facts: of the run.
         dataset: the one that the run saw, or None.
         problem: why there is none.
+        chosen: images to show; None = by the rules of a report.
     """
     series = shown(facts)
     if not series:
         return Gallery(note="No pipeline gave masks that mean anything, so none are shown.")
+    found = chapters(facts) if chosen is None else chosen
     if dataset is None:
-        return Gallery(note=f"No images are shown: {problem}", chapters=chapters(facts))
-    found = chapters(facts)
+        return Gallery(note=f"No images are shown: {problem}", chapters=found)
     wanted = list(dict.fromkeys(choice.id for chapter in found for choice in chapter.choices))
     try:
         samples = _picked(dataset, wanted)
     except WorkbenchError as error:
         return Gallery(note=f"No images are shown: {error}", chapters=found)
     cards, notes, room = {}, [], MOST_MB
-    indices = {one.configuration.id: facts.store.index(one.configuration.id) for one in series}
+    indices = {one.label: (one.store or facts.store).index(one.configuration.id) for one in series}
     for name in wanted:
         card = _card_or_why(samples.get(name), series, indices)
         if isinstance(card, str):
@@ -175,7 +177,7 @@ def _card(sample: Sample, series: Sequence[Series], indices: Mapping[str, Record
     texts: tuple[str, ...] = ()
     found = []
     for one in series:
-        record = indices[one.configuration.id].get(sample.id)
+        record = indices[one.label].get(sample.id)
         if record is None:
             continue
         texts = texts or record.texts

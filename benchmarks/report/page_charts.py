@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.report import distributions, figures, pareto
 from benchmarks.report.contents import Report
-from benchmarks.report.facts import Series
+from benchmarks.report.facts import Facts, Series
 from benchmarks.report.markup import Child, Markup, element, fragment
 from benchmarks.report.page_table import small, table
 from benchmarks.report.ties import Pair
@@ -28,12 +28,22 @@ TIMED = (
 
 def trade_off(report: Report) -> Markup:
     """Quality against latency, with the front."""
-    found = pareto.points(report.facts.series)
+    return drawn(pareto.points(report.facts.series), report.facts, report.pairs)
+
+
+def drawn(found: Sequence[pareto.Point], facts: Facts, pairs: Sequence[Pair]) -> Markup:
+    """The same of some rows; nothing of fewer than two.
+
+    Args:
+        found: those that are drawn.
+        facts: of all.
+        pairs: that were compared.
+    """
     if len(found) < 2:
         return NO
-    rivals = {one.label for one in report.facts.rivals}
+    rivals = {one.label for one in facts.rivals}
     best = pareto.front([p for p in found if p.label in rivals] or found)
-    rows = {row.label: row for row in report.facts.rows}
+    rows = {row.label: row for row in facts.rows}
     names = figures.listed([f"{p.label} ({figures.latency(rows[p.label])}, {figures.score(p.miou)})" for p in best])
     one = len(best) == 1
     said = (f"Nothing here is both faster and better than {names}." if one
@@ -42,7 +52,7 @@ def trade_off(report: Report) -> Markup:
     rest = (f" For each of the others, {figures.and_others(beaten)}, something takes no longer and scores no less."
             if beaten else "")  # fmt: skip
     how = "Bars are 95 % intervals. Up and to the left is better."
-    words = f"{said}{_no_gain(best, report.pairs)}{rest} "
+    words = f"{said}{_no_gain(best, pairs)}{rest} "
     return element("figure", _wide(pareto.chart(found, best), "Quality against latency"),
                    element("figcaption", words, element("span", how, class_="quiet")))  # fmt: skip
 

@@ -16,7 +16,7 @@ from benchmarks.report import figures
 from benchmarks.report.answer import answer
 from benchmarks.report.command_line import command_line
 from benchmarks.report.contents import Report, report
-from benchmarks.report.facts import Facts, _place
+from benchmarks.report.facts import Facts, place
 from benchmarks.report.markdown import markdown
 from benchmarks.report.page import page
 from benchmarks.report.ties import Pair, of_leader, pairs
@@ -94,7 +94,7 @@ def test_who_knew_the_answer_does_not_lead_where_another_can(base: Path, tmp_pat
     assert "Nothing here is both faster and better than fair" in said, "it is not on the front either"
     timed = found.facts.series[2].row.model_copy(update={"miou": None, "latency_ms": {"p50": 1.0}})
     found.facts.series[2].row = timed
-    assert sorted(found.facts.series, key=_place)[2].row is timed, "without a quality it stands by its speed"
+    assert sorted(found.facts.series, key=place)[2].row is timed, "without a quality it stands by its speed"
     alone = report(made_run(tmp_path / "s", base / "data", MASKS, settings=dict.fromkeys(MASKS, knowing)))
     assert alone.answer.leader == "good"
     assert any("taken from the target masks" in line for line in alone.answer.cautions)

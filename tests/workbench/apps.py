@@ -43,14 +43,20 @@ class Running:
 
     def compare(self, visitor: str, path: str | None, chosen: dict[str, dict[str, Any]], prompt: str = "",
                 truth: str | None = None, look: tuple[Any, ...] = ("Overlay", "Checkerboard", 0.5, 0.0),
-                cut: float = 0) -> list[dict[Any, Any]]:  # fmt: skip
+                cut: float = 0, kind: str = "mask") -> list[dict[Any, Any]]:  # fmt: skip
         """All updates of a comparison, as the browser asks for it."""
+        return list(self.comparing(visitor, path, chosen, prompt, truth, look, cut, kind))
+
+    def comparing(self, visitor: str, path: str | None, chosen: dict[str, dict[str, Any]], prompt: str = "",
+                  truth: str | None = None, look: tuple[Any, ...] = ("Overlay", "Checkerboard", 0.5, 0.0),
+                  cut: float = 0, kind: str = "mask") -> Iterator[dict[Any, Any]]:  # fmt: skip
+        """The same, one after another."""
         rest: list[Any] = []
         for slot in self.desk.form.slots:
             fields = chosen.get(slot.offer.name)
-            rest += [fields is not None, "default"]
+            rest += [fields is not None, kind, "default"]
             rest += [(fields or {}).get(knob.name, knob.default) for knob in slot.offer.knobs]
-        return list(self.desk.compare(request(visitor), path, prompt, "", truth, cut, *look, *rest))
+        return iter(self.desk.compare(request(visitor), path, prompt, "", truth, cut, *look, *rest))
 
 
 def request(visitor: str, **query: str) -> Any:
@@ -60,8 +66,8 @@ def request(visitor: str, **query: str) -> Any:
 
 
 @contextmanager
-def running(folder: Path, **said: Any) -> Iterator[Running]:
-    """The app with the pipeline `acting`, until the block ends."""
+def running(folder: Path, service: Any = None, **said: Any) -> Iterator[Running]:
+    """The app with the pipeline `acting`, until the block ends; with a service of its own, if none is given."""
     with pytest.MonkeyPatch.context() as patch:
         acting.installed(patch, folder)
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "temp"))
@@ -71,7 +77,7 @@ def running(folder: Path, **said: Any) -> Iterator[Running]:
         from workbench.app import build
         from workbench.settings import Settings
 
-        app = build(replace(Settings(port=0, device="cpu", look_s=20), **said))
+        app = build(replace(Settings(port=0, device="cpu", look_s=20, kept=str(folder / "kept")), **said), service)
         try:
             yield Running(app, app.open())
         finally:

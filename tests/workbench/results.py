@@ -11,7 +11,7 @@ from benchmarks.datasets import Sample
 from benchmarks.records import Configuration, SampleRecord, WeightsRecord
 from pipelines.types import Prediction, Prompt
 from tests.benchmarks.exporting import CLASSES, Run, disc
-from workbench.result import Produced, Result
+from workbench.files.result import Produced, Result
 
 WHEN = datetime(2026, 11, 21, 18, 30, 5, tzinfo=UTC)
 WEIGHTS = WeightsRecord(repo="owner/net", revision="a" * 40, licence="MIT", commercial=True)

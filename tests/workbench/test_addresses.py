@@ -14,9 +14,9 @@ import pytest
 
 from pipelines.errors import ImageFormatError, ImageLimitError, UsageError, WorkbenchError
 from tests.workbench.web_server import HOST, OTHER, PUBLIC, Network, Server, raw, said, serving
-from workbench import addresses, pinned
-from workbench.addresses import checked, fetch
-from workbench.pinned import Web, is_public
+from workbench.given import addresses, pinned
+from workbench.given.addresses import checked, fetch
+from workbench.given.pinned import Web, is_public
 
 PICTURE = cv2.imencode(".png", np.full((4, 5, 3), 9, np.uint8))[1].tobytes()
 SECOND = "second.example.com"

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.records import WeightsRecord
 from pipelines.types import Prediction, Prompt
 from tests.workbench import acting
-from workbench import cards
-from workbench.cards import Look
 from workbench.service import Card
+from workbench.views import cards
+from workbench.views.cards import Look
 from workbench.visitors import Visit
 
 RAN = acting.configuration().model_copy(update={"pipeline": "clipseg", "label": "clipseg"})

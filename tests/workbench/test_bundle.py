@@ -7,7 +7,10 @@ import io
 import json
 import sys
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -16,9 +19,16 @@ from PIL import Image as Pillow
 from pipelines.errors import UsageError
 from pipelines.types import Prediction
 from tests.workbench.results import CONFIGURATION, SIZE, nothing, produced, result
-from workbench import layered
-from workbench.bundle import ABOUT, bundle
-from workbench.downloads import FILES, download
+from workbench.files import layered
+from workbench.files.bundle import ABOUT, KINDS, bundle
+from workbench.files.downloads import FILES, download
+from workbench.files.result import Result
+
+
+def zipped(results: Sequence[Result], most_mb: float = 10) -> bytes:
+    with TemporaryDirectory() as folder:
+        bundle(results, Path(folder) / "all.zip", most_mb)
+        return (Path(folder) / "all.zip").read_bytes()
 
 
 def layers(data: bytes) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
@@ -92,7 +102,7 @@ def read(data: bytes) -> dict[str, bytes]:
 
 def test_a_zip_holds_every_file_and_what_produced_them() -> None:
     found = result()
-    files = read(bundle([found]))
+    files = read(zipped([found]))
     about = json.loads(files.pop(ABOUT))
     assert files == {file.name: download(found, kind) for kind, file in FILES.items()}
     assert {one["name"]: (one["sha256"], one["bytes"]) for one in about["files"]} == {
@@ -111,7 +121,7 @@ def test_a_zip_holds_every_file_and_what_produced_them() -> None:
 
 
 def test_what_is_not_there_is_said_with_the_reason() -> None:
-    files = read(bundle([nothing()]))
+    files = read(zipped([nothing()]))
     about = json.loads(files[ABOUT])
     assert about["without"].keys() == {"crop.png", "soft.png", "cut_out_soft.png"}
     assert about["without"].keys().isdisjoint(files)
@@ -120,23 +130,52 @@ def test_what_is_not_there_is_said_with_the_reason() -> None:
 
 def test_several_results_have_folders_of_their_own() -> None:
     other = produced(CONFIGURATION.model_copy(update={"pipeline": "../rmbg", "preset": "default"}))
-    files = read(bundle([result(), replace(result(), produced=other), result(soft=False), result()]))
+    files = read(zipped([result(), replace(result(), produced=other), result(soft=False), result()]))
     folders = {name.split("/")[0] for name in files}
     assert folders == {"clipseg-fine", "clipseg-fine-2", "clipseg-fine-3", "rmbg-default"}
     assert json.loads(files["rmbg-default/about.json"])["produced"]["pipeline"] == "../rmbg"
     assert "clipseg-fine-2/soft.png" not in files
     with pytest.raises(UsageError, match="nothing to download"):
-        bundle([])
+        zipped([])
+
+
+def test_what_does_not_fit_is_left_out_the_least_needed_first_and_said() -> None:
+    whole = [len(download(result(), kind)) for kind in KINDS]
+    assert sorted(KINDS) == sorted(FILES)
+    for kinds in range(len(KINDS) + 1):
+        data = zipped([result()], sum(whole[:kinds]) / 1e6)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            sizes = {entry.filename: entry.compress_size for entry in archive.infolist()}
+        assert sum(sizes.values()) - sizes[ABOUT] <= sum(whole[:kinds])
+        files = read(data)
+        about = json.loads(files.pop(ABOUT))
+        assert {FILES[kind].name for kind in KINDS[: min(kinds, 1)]} <= set(files)
+        assert set(files) | set(about["without"]) == {file.name for file in FILES.values()}
+        assert all("larger than" in why for why in about["without"].values())
+    several = read(zipped([result(), result()], (2 * whole[0] + 1) / 1e6))
+    assert {"clipseg-fine/mask.png", "clipseg-fine-2/mask.png"} <= set(several), "each has its mask before one has all"
+
+
+def test_instances_are_empty_outside_of_their_masks_and_cost_little_there() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)
+    masks = np.zeros((5, 400, 400), np.bool_)
+    masks[:, 0, 0] = masks[:, -1, -1] = True  # boxes as large as the picture
+    found = replace(
+        result(), image=noise, prediction=Prediction.of(masks, np.ones(5), np.zeros(5, np.int64)), soft=None
+    )
+    data = download(found, "psd")
+    assert len(data) < 2.2 * noise.nbytes
+    assert not layers(data)[1][1][1:-1].any()
 
 
 def test_equal_results_give_equal_archives() -> None:
-    assert bundle([result()]) == bundle([result()])
+    assert zipped([result()]) == zipped([result()])
 
 
 def test_the_writer_of_photoshop_files_is_imported_only_when_one_is_written() -> None:
     import subprocess
 
-    code = "import sys, workbench.bundle, workbench.render, workbench.comparisons, workbench.uploads, workbench.addresses; "
+    code = "import sys, workbench.files.bundle, workbench.views.render, workbench.views.comparisons, workbench.given.uploads, workbench.given.addresses; "
     code += "print([m for m in ('psd_tools', 'gradio', 'torch', 'pandas', 'plotly') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

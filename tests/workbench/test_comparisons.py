@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.errors import ContractError, UsageError
 from tests.benchmarks.exporting import disc
-from workbench.comparisons import agreement, error_map
-from workbench.render import rgb
+from workbench.views.comparisons import agreement, error_map
+from workbench.views.render import rgb
 
 SIZE = (60, 80)
 TARGET, FOUND = disc(SIZE, 35, 30, 15), disc(SIZE, 45, 30, 15)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Barrier, Thread
 
 import gradio as gr
 import numpy as np
 import pytest
 
+from benchmarks.datasets.sample import Truth
 from pipelines.errors import PromptError, UsageError
 from pipelines.params import knobs, make_params
 from pipelines.presets import preset
 from pipelines.registry import names, pipeline_class
 from workbench.catalogue import Offer, Place, offers
-from workbench.controls import Picture, control, fields, step_of, values_of
-from workbench.pointing import MODES, clicked, prompt_of
-from workbench.shelf import LONGEST_SIDE, Shelf, fitted
-from workbench.visitors import Visit, Visits
+from workbench.files.shelf import LONGEST_SIDE, Shelf, fitted
+from workbench.given.pointing import MODES, clicked, prompt_of
+from workbench.tabs.controls import Picture, control, fields, step_of, values_of
+from workbench.visitors import Presence, Visit, Visits
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 ALL = [(name, knob) for name in names() for knob in knobs(pipeline_class(name).Params)]
@@ -109,6 +111,56 @@ def test_visits_stay_within_their_room_and_the_one_in_use_stays() -> None:
     assert list(visits.held) == ["huge"]
     with pytest.raises(UsageError, match="Give the picture again"):
         visits.get("a")
+
+
+def test_the_true_masks_of_a_visit_take_room_too() -> None:
+    held, mask = visit(), np.zeros((10, 10), np.bool_)
+    held.truth = Truth({"a": mask, "b": mask}, mask)
+    assert held.nbytes == visit().nbytes + 300
+
+
+def test_of_two_pictures_that_begin_at_once_one_is_called_off() -> None:
+    ready, begun = Barrier(8), list[Visit]()
+    visits = Visits(1, lambda visitor: None)
+
+    def begin() -> None:
+        one = visit()
+        ready.wait()
+        begun.append(visits.begin("a", one))
+
+    for _ in range(30):
+        threads = [Thread(target=begin) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [one for one in begun if not one.off.is_set()] == [visits.get("a")]
+
+
+def test_a_visitor_is_told_what_was_dropped_until_there_is_another_picture() -> None:
+    visits = Visits(1, lambda visitor: None, most=1)
+    for name in "ab":
+        visits.begin(name, visit())
+    assert visits.was_dropped("a") and not visits.was_dropped("b")
+    visits.begin("a", visit())
+    visits.leave("a")
+    assert not visits.was_dropped("a"), "who took it away knows"
+
+
+def test_a_page_is_dropped_when_no_heartbeat_is_back_in_time() -> None:
+    time_s, stopped, dropped = [0.0], list[str](), list[str]()
+    presence = Presence(stopped.append, dropped.append, 60, lambda: time_s[0])
+    for page in ("back", "gone", "twice", "twice"):
+        presence.come(page)
+    for page in ("back", "gone", "twice"):
+        presence.go(page)
+    assert stopped == ["back", "gone"], "of the other there is a second one"
+    time_s[0] = 59
+    presence.sweep()
+    presence.come("back")
+    time_s[0] = 61
+    presence.sweep()
+    assert dropped == ["gone"] and not presence.away
 
 
 def test_no_more_visits_than_may_be() -> None:

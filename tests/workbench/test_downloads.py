@@ -16,7 +16,7 @@ from benchmarks.soft_maps import SoftMaps
 from pipelines.errors import UnknownNameError, UsageError
 from tests.benchmarks.exporting import CLASSES, HOME, make_run
 from tests.workbench.results import CONFIGURATION, SIZE, WHEN, nothing, of_run, produced, result
-from workbench.downloads import FILES, coco_json, download, file_name, soft_png, stem
+from workbench.files.downloads import FILES, coco_json, download, file_name, soft_png, stem
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools' decode
 SINGLE = tuple(name for name in FILES if name != "psd")

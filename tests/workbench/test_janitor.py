@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UsageError
-from workbench import janitor as module
-from workbench.janitor import Janitor, Round, Rules
+from workbench.files import janitor as module
+from workbench.files.janitor import Janitor, Round, Rules
 
 KB = 4096
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.errors import ContractError, ParameterError
 from tests.benchmarks.exporting import disc
-from workbench.render import (
+from workbench.views.render import (
     COLOURS,
     cut_out,
     mask_picture,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ import pytest
 from benchmarks.datasets import open_dataset
 from pipelines import create
 from pipelines.errors import ParameterError, UsageError
+from pipelines.params import knob
 from pipelines.presets import Provenance, save_preset
-from pipelines.types import Image, Prompt
+from pipelines.types import Evidence, Image, Prompt
 from tests.workbench import acting
 from workbench.catalogue import Order, Place
-from workbench.running import Limits
+from workbench.looks.inside import Inside
+from workbench.looks.pool import Limits
 from workbench.service import SCORES, Card, Service, scores
 
 
@@ -152,6 +155,81 @@ def test_a_preset_that_names_texts_is_asked_for_them_where_nobody_gives_any(serv
     card = service.look("v", picture(), Prompt(), Order("acting", "mine"))
     assert card.prompt.texts == ("red",) and card.configuration.params["threshold"] == 0.3
     assert service.look("v", picture(), Prompt(("blue",)), Order("acting", "mine")).prompt.texts == ("blue",)
+
+
+class Floored(acting.ActingParams):
+    floor: ClassVar[tuple[str, str] | None] = ("weakest", "threshold")
+    weakest: float = knob(0.35, help="Candidates below it get no mask.", reads="infer", ge=0, le=1)
+
+
+def test_what_was_served_from_what_is_kept_is_decided_again_at_its_own_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acting.Acting, "Params", Floored)
+    with Service(Place(device="cpu"), pool=Inside(lambda look: look)) as service:
+        assert acts(service, weakest=0.35).infer_ms is not None
+        kept = acts(service, weakest=0.3)
+        assert kept.infer_ms is None and kept.configuration.params["weakest"] == 0.3
+        moved = service.decide(kept, {"threshold": 0.4})
+        assert moved.status == "ok" and moved.configuration.params["weakest"] == 0.3
+        with pytest.raises(UsageError, match="A change of weakest needs another look"):
+            service.decide(moved, {"weakest": 0.2})
+        low = service.decide(moved, {"threshold": 0.1})
+        assert low.configuration.params["weakest"] == 0.1, "a run with these fields finds the same"
+        assert acts(service, threshold=0.1).configuration.params["weakest"] == 0.1
+        with pytest.raises(UsageError, match=r"What scores below 0\.05 was not looked at"):
+            service.decide(low, {"threshold": 0.01})
+        assert acts(service, threshold=0.01).infer_ms is not None
+
+
+class StandingIn(Inside):
+    """Loads another checkpoint than the one that was asked for."""
+
+    def look(self, *given: Any) -> Any:
+        ready, seen, fresh = super().look(*given)
+        loaded = ready.loaded.model_copy(update={"substitute_for": "big/one", "substitute_why": "It is gated."})
+        return replace(ready, loaded=loaded), seen, fresh
+
+
+def test_what_a_checkpoint_stands_in_for_is_said_however_often_it_is_decided() -> None:
+    with Service(Place(device="cpu"), pool=StandingIn(lambda look: look)) as service:
+        card = acts(service)
+        moved = service.decide(card, {"threshold": 0.3})
+        for one in (card, moved, service.decide(moved, {"threshold": 0.2}), acts(service, threshold=0.1)):
+            ran = one.configuration
+            assert (ran.substitute_for, ran.substitute_why) == ("big/one", "It is gated."), one
+
+
+def test_what_nobody_foresaw_takes_no_other_along(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that ends while an answer comes, and a map that cannot be made."""
+    real = service.pool.look
+    errors: list[Exception] = [MemoryError(), RuntimeError("the pipe is blocked")]
+    monkeypatch.setattr(service.pool, "look", lambda *given: raising(errors) or real(*given))
+    cards = list(service.compare("v", picture(), Prompt(), [Order("acting")] * 3))
+    assert [card.status for card in cards] == ["failed", "failed", "ok"]
+    assert "not enough memory" in str(cards[0].reason) and "the pipe is blocked" in str(cards[1].reason)
+
+    def no_map(evidence: Evidence) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("workbench.service.soft_map", no_map)
+    card = acts(service, gain=2.0)
+    assert card.status == "failed" and card.prediction is None and "not enough memory" in str(card.reason)
+
+
+def raising(errors: list[Exception]) -> None:
+    if errors:
+        raise errors.pop(0)
+
+
+def test_a_plugin_whose_declaration_raises_is_offered_with_its_reason(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def weights_for(*given: Any) -> Any:
+        raise KeyError("no such checkpoint")
+
+    monkeypatch.setattr(acting.Acting, "info", replace(acting.Acting.info, weights_for=weights_for))
+    (found,) = [one for one in service.offers() if one.name == "acting"]
+    assert found.reason and "no such checkpoint" in found.reason and found.reason.endswith("made this pipeline.")
+    assert acts(service).status == "failed", "and whoever asks for it all the same is told so"
 
 
 def test_many_visitors_at_one_time_get_their_own(service: Service) -> None:

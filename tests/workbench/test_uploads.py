@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipelines.errors import ImageDamagedError, ImageError, ImageFormatError, ImageLimitError, ParameterError
-from workbench.uploads import from_base64, open_mask, open_upload
+from workbench.given.uploads import from_base64, open_mask, open_upload
 
 PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 SECRET = np.full((3, 3, 3), 77, np.uint8)
@@ -127,7 +127,7 @@ def test_every_other_path_is_refused_in_the_same_words(trick: str, home: Path) -
 def test_what_is_exchanged_after_the_check_is_not_opened(
     exchange: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import workbench.uploads as uploads
+    import workbench.given.uploads as uploads
 
     check = uploads.inside
 
@@ -145,6 +145,7 @@ def test_what_is_exchanged_after_the_check_is_not_opened(
 
 
 def test_no_file_stays_open(home: Path) -> None:
+    open_upload("ab12/a.png", home)  # a process that decodes is kept
     before = len(list(Path("/proc/self/fd").iterdir()))
     for name in ("ab12/a.png", "link.png", "pipe.png", "ab12/a.png/b", "../secret.png", "out/secret.png"):
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
-from workbench.pinned import Web
+from workbench.given.pinned import Web
 
 HOST, OTHER = "pictures.example.com", "other.example.com"
 PUBLIC = "93.184.216.34"

@@ -34,6 +34,7 @@ LIMITS = """
 Pictures of at most {pixels:.0f} megapixels, {side} pixels a side and {mebibytes:.0f} MiB; PNG, JPEG, WebP, BMP or TIFF.
 A look ends after {look_s:.0f} s. Your picture and what was seen in it are kept in memory while your page is open and
 there is room, and for nobody but you; uploads and downloads lie in a folder of temporary files for an hour at most.
+Batches, studies of datasets and votes are kept longer, as their tabs say.
 No text, no picture and no figure is sent anywhere else. An address is fetched by this server: https alone, public hosts
 alone, 10 MB, 10 s.
 """
@@ -59,7 +60,8 @@ other = client.predict(id=found["id"], fields={{"threshold": 0.7}}, api_name="/d
 ```
 
 `image` may also be an https address or base64; `/segment_many` takes several pictures, and `/pipelines` lists what
-there is. The link *Use via API* below describes every endpoint. A link such as
+there is. The link *Use via API* below describes every endpoint; `docs/api.md` of the project has more, for curl
+too. A link such as
 `{address}?example=coins&pipelines=classical` opens this page with an example.
 """
 
@@ -79,24 +81,23 @@ def build(offers: Sequence[Offer], settings: Settings, address: str) -> None:
 
 
 def licences(offers: Sequence[Offer]) -> str:
-    """Every pipeline with the licence of its code and of its default weights, as Markdown."""
-    lines = ["## Licences", "", "| pipeline | code | default weights | commercial use | here |", "|-|-|-|-|-|"]
-    return "\n".join([*lines, *map(_line, offers)])
+    """Every pipeline with the licence of its code and of its default weights, as a list in Markdown."""
+    return "\n".join(["## Licences", "", *map(_line, offers), ""])
 
 
 def _line(offer: Offer) -> str:
     if offer.info is None:
-        return f"| {_plain(offer.title)} | | | | {_plain(offer.reason or '')} |"
+        return f"- **{_plain(offer.title)}** cannot run here: {_plain(offer.reason or '')}"
     weights = tuple(map(WeightsRecord.of, offer.info.weights_for(pipeline_class(offer.name).Params())))
     words = {True: "allowed", False: "**not allowed**", None: "unclear"}
-    repos = "; ".join(f"{one.repo} ({one.licence})" for one in weights) or "none"
-    uses = "; ".join(words[one.commercial] for one in weights) or "allowed"
-    return (f"| {_plain(offer.title)} | {_plain(offer.info.licence)} | {_plain(repos)} | {uses} "
-            f"| {'cannot run: ' + _plain(offer.reason) if offer.reason else 'can run'} |")  # fmt: skip
+    repos = "; ".join(f"{_plain(one.repo)} ({_plain(one.licence)}), commercial use {words[one.commercial]}"
+                      for one in weights)  # fmt: skip
+    here = "cannot run here" if offer.reason else "runs here"
+    return f"- **{_plain(offer.title)}** ({here}): code {_plain(offer.info.licence)}; weights {repos or 'none'}"
 
 
 def _plain(text: str) -> str:
-    """A text that a table of Markdown takes as text."""
+    """A text that Markdown takes as text."""
     return text.replace("|", "/").replace("<", "‹").replace("\n", " ").replace("`", "'")
 
 

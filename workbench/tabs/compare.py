@@ -9,21 +9,24 @@ from typing import Any
 import gradio as gr
 
 from pipelines.images.sniff import sniff
-from workbench import addresses
-from workbench.controls import values_of
 from workbench.examples import Example, example, examples
+from workbench.files.shelf import Shelf
+from workbench.given import addresses
 from workbench.plainly import plainly
 from workbench.service import Service
 from workbench.settings import Settings
-from workbench.shelf import Shelf
 from workbench.tabs import form as forms
+from workbench.tabs.controls import values_of
 from workbench.tabs.desk import Desk
 from workbench.tabs.form import RUN_AGAIN, Form, Slot
+from workbench.tabs.results import Results
 from workbench.visitors import Visits
 
 LOOKS, QUICK = "looks", "quick"
 QUICK_AT_ONCE = 4
 Listen = Callable[..., Any]
+INTO_VIEW = "() => { document.getElementById('status').scrollIntoView({ block: 'start' }); }"
+"""Results lie below what is asked, often below the edge of the screen."""
 
 
 def build(service: Service, visits: Visits, shelf: Shelf, settings: Settings) -> Desk:
@@ -36,7 +39,7 @@ def build(service: Service, visits: Visits, shelf: Shelf, settings: Settings) ->
         settings: how many looks there may be at one time.
     """
     form = forms.build(service.offers(), list(examples().values()))
-    desk = Desk(service, visits, shelf, form)
+    desk = Desk(service, visits, shelf, form, Results(service, visits, shelf, form))
     _inputs(form, desk)
     _runs(form, desk, settings)
     _results(form, desk)
@@ -53,7 +56,7 @@ def _on(listen: Listen, fn: Callable[..., Any] | None, inputs: Any = None, outpu
 
 
 def _inputs(form: Form, desk: Desk) -> None:
-    shown = [form.pointer, form.points, form.status, form.agreement, form.agreed, form.bundle]
+    shown = [form.picture, form.pointer, form.points, form.status, form.agreement, form.agreed, form.bundle]
     shown += [part for slot in form.slots for part in (slot.picture, slot.facts, slot.file)]
     _on(form.picture.change, desk.received, form.picture, shown)
     _on(form.picture.input, _unknown, None, form.truth)
@@ -63,7 +66,7 @@ def _inputs(form: Form, desk: Desk) -> None:
     _on(form.fetch.click, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal")
     _on(form.url.submit, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal")
     _on(form.pointer.select, desk.point, [form.points, form.mode], [form.points, form.pointer])
-    _on(form.points.blur, desk.mark, form.points, form.pointer)
+    _on(form.points.blur, desk.mark, form.points, [form.pointer, form.status])
 
 
 def _taken(shelf: Shelf, name: str) -> tuple[str, str, str]:
@@ -92,30 +95,32 @@ def _runs(form: Form, desk: Desk, settings: Settings) -> None:
     for slot in form.slots:
         asked = [*form.asked, *form.look, *slot.order]
         runs.append(_on(slot.again.click, desk.again(slot), asked, _outputs(form), **looks))
+    _on(form.run.click, None, js=INTO_VIEW)
     _on(form.stop.click, desk.stop, None, _outputs(form))
     _on(form.stop.click, None, cancels=runs)  # those that wait for their turn
 
 
 def _outputs(form: Form) -> list[Any]:
     """All that a run may change."""
-    parts = [form.status, form.agreement, form.agreed]
-    return parts + [part for slot in form.slots for part in (slot.picture, slot.facts, slot.kind, slot.file, slot.note)]
+    parts = [form.status, form.agreement, form.agreed, form.bundle]
+    return parts + [part for slot in form.slots for part in (slot.picture, slot.facts, slot.file, slot.note)]
 
 
 def _results(form: Form, desk: Desk) -> None:
     shown = [form.status, *(part for slot in form.slots for part in (slot.picture, slot.facts))]
-    for part in (form.view, form.ground, form.opacity, form.wipe, form.truth, form.cut):
-        _on(part.change, desk.view, [form.picture, form.truth, form.cut, *form.look], shown, trigger_mode="always_last")
+    parts = (form.view, form.ground, form.opacity, form.wipe, form.truth, form.cut)
+    changes = partial(gr.on, [part.change for part in parts])  # one event: of two the older could be answered last
+    _on(changes, desk.view, [form.picture, form.truth, form.cut, *form.look], shown, trigger_mode="always_last")
     _on(form.prepare.click, desk.all_files, None, form.bundle, show_progress="minimal")
 
 
 def _slot(form: Form, slot: Slot, desk: Desk) -> None:
     _on(slot.chosen.change, _visible, slot.chosen, slot.column)
-    _on(slot.kind.input, desk.file(slot), slot.kind, slot.file, show_progress="minimal")
+    _on(slot.kind.change, desk.file(slot), slot.kind, slot.file, show_progress="minimal")  # input comes twice
     if not slot.offer.knobs:
         return
     _on(slot.preset.input, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note])
-    outputs = [slot.picture, slot.facts, slot.kind, slot.file, slot.note, form.agreement, form.agreed]
+    outputs = [slot.picture, slot.facts, slot.file, slot.note, form.agreement, form.agreed, form.bundle]
     decided = slot.decided.values()
     if decided:
         _on(partial(gr.on, [part.input for part in decided]), desk.decide(slot), [*form.look, *decided], outputs,

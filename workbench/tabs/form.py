@@ -10,15 +10,26 @@ from typing import Any
 import gradio as gr
 
 from pipelines.params import Knob
-from workbench import cards
-from workbench.catalogue import Offer
-from workbench.controls import Picture, by_group, control, values_of
-from workbench.downloads import FILES
+from workbench.catalogue import Offer, Order, begins
 from workbench.examples import Example
-from workbench.pointing import MODES
-from workbench.render import colour_of
+from workbench.files.downloads import FILES, MASK
+from workbench.given.pointing import MODES
+from workbench.tabs.controls import Picture, by_group, control, fields, values_of
+from workbench.views import cards
+from workbench.views.render import colour_of
 
 DOWNLOADS = [(file.title, kind) for kind, file in FILES.items()]
+PASTED = """document.addEventListener('paste', event => {
+  const picture = [...event.clipboardData.files].find(file => file.type.startsWith('image/'));
+  const taker = document.querySelector('#picture input[type=file]');
+  if (!picture || !taker || !document.getElementById('picture').offsetParent) return;
+  const given = new DataTransfer();
+  given.items.add(picture);
+  taker.files = given.files;
+  taker.dispatchEvent(new Event('change', { bubbles: true }));
+});"""
+"""Gradio takes a picture of the clipboard by its button alone, and not where somebody presses Ctrl+V."""
+
 RUN_AGAIN = '<p class="remark">Changed: press “Run this one again” to see what it does.</p>'
 
 
@@ -56,13 +67,21 @@ class Slot:
 
     @property
     def order(self) -> list[Any]:
-        """What says how it is to run: preset, and a value for each knob."""
-        return [self.preset, *self.knobs.values()]
+        """What says how it is to run: kind of file that is wanted of it, preset, and a value for each knob."""
+        return [self.kind, self.preset, *self.knobs.values()]
 
     @property
     def decided(self) -> dict[str, Any]:
         """Those knobs that a decision alone reads."""
         return {knob.name: self.knobs[knob.name] for knob in self.offer.knobs if knob.reads == "decide"}
+
+    def ordered(self, values: Sequence[Any]) -> Order | None:
+        """What `order` holds as an order, or None where the pipeline cannot run."""
+        if self.offer.reason is not None:
+            return None
+        _, preset, *knobs = values
+        name = str(preset or "default")
+        return Order(self.offer.name, name, fields(self.offer, name, knobs))
 
 
 @dataclass(frozen=True)
@@ -124,7 +143,7 @@ def build(offers: Sequence[Offer], examples: Sequence[Example]) -> Form:
 
 
 def _inputs(examples: Sequence[Example]) -> dict[str, Any]:
-    gr.HTML("<h2>1 · Your picture</h2>")
+    gr.HTML("<h2>1 · Your picture</h2>", js_on_load=PASTED)
     picture = Picture(type="filepath", image_mode=None, format="png", sources=["upload", "webcam", "clipboard"],
                       label="Picture", alt_text="The picture that is looked at", buttons=["fullscreen"], height=260,
                       elem_id="picture")  # fmt: skip
@@ -158,7 +177,7 @@ def _truth() -> dict[str, Any]:
     with gr.Accordion("I know the true mask", open=False):
         truth = Picture(type="filepath", image_mode=None, format="png", sources=["upload", "clipboard"], height=180,
                         label="True mask, in the size of the picture", alt_text="The true mask",
-                        buttons=["fullscreen"])  # fmt: skip
+                        buttons=["fullscreen"], elem_id="truth")  # fmt: skip
         cut = gr.Slider(0, 255, value=0, step=1, label="Cut at grey", buttons=[],
                         info="0 reads the values as ids; another value cuts a soft or lossy mask there.")  # fmt: skip
     return {"truth": truth, "cut": cut}
@@ -170,16 +189,13 @@ def _choices(offers: Sequence[Offer]) -> list[tuple[gr.Checkbox, gr.Dropdown]]:
         return [_choice(offer, offer in begins(offers)) for offer in offers]
 
 
-def begins(offers: Sequence[Offer]) -> list[Offer]:
-    """What is chosen at first: what runs with nothing to fetch and nothing to point at."""
-    able = [offer for offer in offers if offer.reason is None and offer.info]
-    return [offer for offer in able if not offer.prompts and not _fetches(offer)] or able[:1]
+def save(kind: str) -> str:
+    """What stands on the button that saves a file: its name, because the list may be a step ahead of the file.
 
-
-def _fetches(offer: Offer) -> bool:
-    from pipelines.registry import pipeline_class
-
-    return bool(offer.info and offer.info.weights_for(pipeline_class(offer.name).Params()))
+    Args:
+        kind: of `FILES`.
+    """
+    return f"Save {FILES[kind].name}"
 
 
 def _choice(offer: Offer, chosen: bool) -> tuple[gr.Checkbox, gr.Dropdown]:
@@ -187,8 +203,9 @@ def _choice(offer: Offer, chosen: bool) -> tuple[gr.Checkbox, gr.Dropdown]:
         box = gr.Checkbox(chosen, label=offer.title, interactive=offer.reason is None, container=False,
                           elem_id=f"choose-{offer.name}")  # fmt: skip
         if offer.reason is not None:
-            gr.HTML(cards.waiting(f"Cannot run here: {offer.reason}"), elem_classes="reason")
-        preset = gr.Dropdown(list(offer.presets), value=offer.presets[0], label=f"Preset of {offer.title}",
+            gr.HTML(cards.reason(offer.reason), elem_classes="reason")
+        preset = gr.Dropdown([(f"preset: {name}", name) for name in offer.presets], value=offer.presets[0],
+                             label=f"Preset of {offer.title}", show_label=False,
                              visible=offer.reason is None and len(offer.presets) > 1)  # fmt: skip
     return box, preset
 
@@ -219,14 +236,14 @@ def _card(offer: Offer, number: int, chosen: gr.Checkbox, preset: gr.Dropdown) -
         visible=bool(chosen.value), min_width=280, elem_classes="card", elem_id=f"card-{offer.name}"
     ) as all_:
         gr.HTML(f'<h3><i class="plain" style="background-color:{colour_of(number)}"></i>{escape(offer.title)}</h3>')
-        picture = gr.Image(interactive=False, format="png", show_label=False, label=offer.title, visible=False,
+        picture = gr.Image(interactive=False, format="png", show_label=False, label=offer.title,
                            buttons=["fullscreen"], alt_text=f"Result of {offer.title}",
                            elem_id=f"result-{offer.name}")  # fmt: skip
         facts = gr.HTML(cards.offered(offer.info), elem_id=f"facts-{offer.name}")
         knobs, note, again = _knobs(offer)
         with gr.Row(elem_classes="level"):
-            kind = gr.Dropdown(DOWNLOADS, value="mask", label="Download", min_width=150, scale=2)
-            file = gr.DownloadButton("Save the file", interactive=False, size="sm", min_width=100, scale=1,
+            kind = gr.Dropdown(DOWNLOADS, value=MASK, label="Download", min_width=180, scale=2)
+            file = gr.DownloadButton(save(MASK), interactive=False, size="sm", min_width=70, scale=1,
                                      elem_id=f"file-{offer.name}")  # fmt: skip
     return Slot(offer, number, chosen, preset, all_, picture, facts, knobs, note, again, kind, file)
 
@@ -240,15 +257,16 @@ def _knobs(offer: Offer) -> tuple[dict[str, Any], gr.HTML, gr.Button]:
         made |= _grouped(at_once, presets)
     with gr.Accordion(f"Knobs that need a new run ({len(slow)})", open=False, visible=bool(slow)):
         made |= _grouped(slow, presets)
-        note = gr.HTML("")
-        again = gr.Button("Run this one again", size="sm")
+    note = gr.HTML("")
+    again = gr.Button("Run this one again", size="sm")
     return {knob.name: made[knob.name] for knob in offer.knobs}, note, again
 
 
 def _grouped(knobs: Sequence[Knob], presets: Sequence[dict[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    for group, members in by_group(knobs).items():
-        gr.HTML(f"<h4>{escape(group)}</h4>")
+    groups = by_group(knobs)
+    for group, members in groups.items():
+        gr.HTML(f"<h4>{escape(group)}</h4>", visible=len(groups) > 1)
         made |= {knob.name: control(knob, [values[knob.name] for values in presets]) for knob in members}
     return made
 

@@ -1,0 +1,1 @@
+"""ZIP and TAR files of strangers, of which nothing is believed."""

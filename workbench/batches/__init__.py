@@ -1,0 +1,1 @@
+"""Many pictures through several pipelines, in a folder each that outlives the app."""

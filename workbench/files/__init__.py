@@ -1,0 +1,1 @@
+"""What visitors take home, and the folder it is given out from."""

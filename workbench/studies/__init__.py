@@ -1,0 +1,1 @@
+"""Datasets of visitors: profiled and benchmarked by the commands of ``benchmarks``, within limits."""

@@ -1,0 +1,1 @@
+"""Arrays as pictures and figures as HTML, for a card."""
