@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.errors import ImageDamagedError, ImageFormatError
-from pipelines.images.limits import Limits
+from pipelines.images.limits import MIB, Limits
 
 Source = str | Path | bytes | BinaryIO
 """Where a picture comes from: a path, the file's bytes, or a binary file object, which is read from its start."""
@@ -60,7 +60,7 @@ def _read_path(path: str | Path, limits: Limits) -> tuple[str, bytes]:
             raise ImageFormatError(f"{name} is not an ordinary file.", "Give the path of a picture file.")
         limits.check_bytes(name, found.st_size)
         with open(path, "rb") as file:
-            return name, file.read(limits.max_bytes + 1)
+            return name, file.read(min(found.st_size, limits.max_bytes) + 1)  # Python takes room for all it may read
     except FileNotFoundError as error:
         raise ImageFormatError(f"There is no file {name}.", "Check the path.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -78,9 +78,17 @@ def _read_file(file: BinaryIO, limits: Limits) -> tuple[str, bytes]:
     try:
         with suppress(AttributeError, UnsupportedOperation):  # a stream, as a download, is read from where it stands
             file.seek(0)
-        data = file.read(limits.max_bytes + 1)
+        return name, _read_up_to(limits.max_bytes + 1, file, name)
     except (OSError, ValueError) as error:
         raise ImageFormatError(f"{name} cannot be read: {error}.", "Open the file again with 'rb'.") from error
-    if not isinstance(data, bytes):
-        raise ImageFormatError(f"{name} is open as text.", "Open the file with 'rb'.")
-    return name, data
+
+
+def _read_up_to(most: int, file: BinaryIO, name: str) -> bytes:
+    """Piece by piece: of a file on disk Python takes room for as many bytes as one call may read."""
+    pieces, left = list[bytes](), most
+    while left > 0 and (piece := file.read(min(left, MIB))):
+        if not isinstance(piece, bytes):
+            raise ImageFormatError(f"{name} is open as text.", "Open the file with 'rb'.")
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)

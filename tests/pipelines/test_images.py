@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -97,6 +98,20 @@ def test_path_string_bytes_and_file_are_one(tmp_path):
         check(file, PHOTO)
     for source in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()), io.BytesIO(path.read_bytes())):
         check(source, PHOTO)
+
+
+def test_a_small_file_takes_little_room_however_large_it_might_be(tmp_path):
+    """Threads of a profile would else take a gigabyte each for as long as they read."""
+    path = tmp_path / "a.png"
+    path.write_bytes(saved(PHOTO))
+    tracemalloc.start()
+    try:
+        load_image(path)
+        with open(path, "rb") as file:
+            load_image(file)
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_stream_that_cannot_seek_is_read():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import time_ns
 from typing import Any
 
 import gradio as gr
@@ -54,7 +55,7 @@ class Desk:
         """What another choice of rows changes."""
         form = self.form
         return [form.images, form.run, form.row, form.first, form.second, form.table, form.chart, form.status,
-                form.more, form.refused, form.near, form.pair, form.answer]  # fmt: skip
+                form.more, form.refused, form.near, form.pair, form.answer, form.waits]  # fmt: skip
 
     @property
     def alone(self) -> list[Any]:
@@ -62,17 +63,25 @@ class Desk:
         form = self.form
         return [*self.shown, form.metric, form.search, form.device, form.use, form.size_mb, form.most]
 
-    def show(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Iterator[Updates]:
-        """The rows that are wanted at once, then once more with what the images can tell apart."""
-        yield from self._shown(self.boards.look(str(request.session_hash)), images, run, _wanted(filters))
+    def show(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Updates:
+        """The rows that are wanted, at once; what the images can tell apart comes from `tie` where it is not known."""
+        return self._shown(self.boards.look(str(request.session_hash)), images, run, _wanted(filters))
 
-    def opened(self, request: gr.Request) -> Iterator[Updates]:
+    def tie(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Updates:
+        """The same rows with what the images can tell apart; nothing that may be chosen changes under the hand."""
+        found, wanted = self.boards.look(str(request.session_hash)), _wanted(filters)
+        by_images = datasets(found.runs)
+        if not by_images:
+            return {self.form.table: gr.skip()}
+        entries, ranked = _ranked(by_images[_chosen(images, by_images)], wanted)
+        return self._drawn(entries, ranked, wanted, self.ties.tell(ranked))
+
+    def opened(self, request: gr.Request) -> Updates:
         """The page as ``?tab=leaderboard&run=ID`` asks for it; runs are read before the tab is opened."""
         asked, found = dict(request.query_params), self.boards.look(str(request.session_hash))
         if asked.get("tab") != "leaderboard" or "run" not in asked:
-            yield {self.form.status: gr.skip()}
-            return
-        yield from self._alone(found, found.run(asked["run"]))
+            return {self.form.status: gr.skip()}
+        return self._alone(found, found.run(asked["run"]))
 
     def newest(self, request: gr.Request) -> Updates:
         """The newest run of the visitor's own; the tab shows all of it once it is opened.
@@ -84,27 +93,24 @@ class Desk:
         run = next((one for one in found.runs if one.origin == "yours"), None)
         if run is None:
             raise UsageError("You have no finished run.", "Measure a dataset of yours in the tab Dataset.")
-        return next(self._alone(found, run))
+        return self._alone(found, run)
 
-    def _alone(self, found: Found, run: Run) -> Iterator[Updates]:
+    def _alone(self, found: Found, run: Run) -> Updates:
         """The rows of one run, whatever was chosen and filtered before."""
         form, wanted = self.form, Wanted(search=run.folder.name)
         unfiltered = {form.device: ANY, form.use: ANY, form.size_mb: 0, form.most: wanted.most}
-        for update in self._shown(found, run.manifest.dataset.hash, run.id, wanted):
-            yield update | unfiltered | {form.metric: wanted.metric, form.search: wanted.search}
+        shown = self._shown(found, run.manifest.dataset.hash, run.id, wanted)
+        return shown | unfiltered | {form.metric: wanted.metric, form.search: wanted.search}
 
-    def _shown(self, found: Found, images: str | None, run: str | None, wanted: Wanted) -> Iterator[Updates]:
+    def _shown(self, found: Found, images: str | None, run: str | None, wanted: Wanted) -> Updates:
         by_images = datasets(found.runs)
         if not by_images:
-            yield self._nothing(found)
-            return
-        chosen = images if images in by_images else _first(by_images)
-        entries = table.ranked([e for run in by_images[chosen] for e in run.entries], wanted.metric)
-        ranked = table.ranked(entries)
+            return self._nothing(found)
+        runs = by_images[_chosen(images, by_images)]
+        entries, ranked = _ranked(runs, wanted)
         pairs = self.ties.known(ranked)
-        yield self._lists(found, by_images[chosen], run, entries, wanted) | self._drawn(entries, ranked, wanted, pairs)
-        if pairs is None:
-            yield self._drawn(entries, ranked, wanted, self.ties.tell(ranked))
+        waits = {} if pairs is not None else {self.form.waits: time_ns()}
+        return self._lists(found, runs, run, entries, wanted) | self._drawn(entries, ranked, wanted, pairs) | waits
 
     def _nothing(self, found: Found) -> Updates:
         form, empty = self.form, gr.update(choices=[], value=None)
@@ -140,11 +146,10 @@ class Desk:
         return {self.form.table: fragment(table.drawn(entries, wanted, against), waits),
                 self.form.chart: chart.trade_off(ranked, fit, pairs or ())}  # fmt: skip
 
-    def more(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Iterator[Updates]:
+    def more(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Updates:
         """Fifty rows more."""
         most = int(filters[-1]) + MORE
-        for update in self.show(request, images, run, *filters[:-1], most):
-            yield update | {self.form.most: most}
+        return self.show(request, images, run, *filters[:-1], most) | {self.form.most: most}
 
     def near(self, request: gr.Request, id_: str | None) -> str:
         """One row from near."""
@@ -174,6 +179,16 @@ def _wanted(filters: Sequence[Any]) -> Wanted:
     metric, search, device, use, size_mb, sort, columns, most = filters
     kept = tuple(name for name in table.COLUMNS if name in (columns or ()))
     return Wanted(metric, (search or "")[: table.LONGEST], device, use, size_mb or None, sort, kept, int(most))
+
+
+def _ranked(runs: Sequence[Run], wanted: Wanted) -> tuple[list[Entry], list[Entry]]:
+    """The rows of some runs by the metric that is wanted, and as a report ranks them."""
+    entries = table.ranked([entry for run in runs for entry in run.entries], wanted.metric)
+    return entries, table.ranked(entries)
+
+
+def _chosen(images: str | None, by_images: Mapping[str, Sequence[Run]]) -> str:
+    return images if images is not None and images in by_images else _first(by_images)
 
 
 def _first(by_images: Mapping[str, Sequence[Run]]) -> str:
@@ -250,6 +265,7 @@ def build(demo: gr.Blocks, tab: gr.Tab, boards: Boards) -> Desk:
     filters = [part.change if part in (form.search, form.size_mb) else part.input for part in form.filters[:7]]
     _on(_any([tab.select, form.images.input, *filters]), desk.show, asked, shown, trigger_mode="always_last")
     _on(form.more.click, desk.more, asked, [*shown, form.most])
+    _on(form.waits.change, desk.tie, asked, [form.table, form.chart], trigger_mode="always_last")
     _rows(form, desk, limits)
     return desk
 

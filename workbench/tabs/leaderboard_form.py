@@ -41,6 +41,7 @@ class Form:
         refused: runs that are not shown.
         more: shows more rows.
         most: how many are shown.
+        waits: when rows were shown last whose ties are not known yet.
         row: that is looked at closer.
         near: what is seen then.
         first: A of two that are compared.
@@ -64,6 +65,7 @@ class Form:
     table: gr.HTML
     more: gr.Button
     most: gr.State
+    waits: gr.State
     run: gr.Dropdown
     latency_ms: gr.Slider
     memory_mb: gr.Slider
@@ -125,7 +127,7 @@ def _table() -> dict[str, Any]:
     status = gr.HTML('<p role="status">Looking for runs …</p>', elem_id="board-status")
     table = gr.HTML("", elem_id="board-table", elem_classes="board", js_on_load=ROWS)
     more = gr.Button("Show more rows", size="sm", visible=False, elem_id="board-more")
-    return {"status": status, "table": table, "more": more, "most": gr.State(SHOWN)}
+    return {"status": status, "table": table, "more": more, "most": gr.State(SHOWN), "waits": gr.State(0)}
 
 
 def _ship() -> dict[str, Any]:

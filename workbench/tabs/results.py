@@ -77,8 +77,8 @@ class Results:
             self.keep(visitor, visit, slot, came[slot.offer.name])
             self.visits.settle(visitor)
             shown |= self._tried(visit, slot)
-            yield shown | {self.form.status: cards.progress(len(came), len(chosen), came)}
-        yield shown | self.agree(visit)
+            yield _again(shown) | {self.form.status: cards.progress(len(came), len(chosen), came)}
+        yield _again(shown) | self.agree(visit)
 
     def _moved(self, visit: Visit, slot: Slot, card: Card) -> Card:
         """The card with knobs as they stand by now; where that needs another look, as it came."""
@@ -143,6 +143,11 @@ class Results:
         path = self.shelf.show("agreement", found.picture)
         return {form.agreement: gr.update(value=path, visible=True, alt_text=alt),
                 form.agreed: said + cards.legend_html(found.legend)}  # fmt: skip
+
+
+def _again(updates: Updates) -> Updates:
+    """The updates, to be sent once more: Gradio takes the value out of each that it sends."""
+    return {part: dict(update) if isinstance(update, dict) else update for part, update in updates.items()}
 
 
 def blank(slot: Slot, facts: str) -> Updates:

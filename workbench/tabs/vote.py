@@ -108,7 +108,8 @@ class VoteDesk:
              voter: str) -> Iterator[Updates]:  # fmt: skip
         """Two results, both at once; what goes wrong stands where they would."""
         page, form = str(request.session_hash), self.form
-        yield self._cleared(LOOKING) | {form.voter: self.duels.know(page, voter)}
+        known = {form.voter: self.duels.know(page, voter)}
+        yield self._cleared(LOOKING) | known
         try:
             open_ = self.duels.visits.find(visitor_of(page))
             if path is not None and (open_ is None or open_.path != path):
@@ -116,10 +117,10 @@ class VoteDesk:
             asked = [self.orders[label] for label in who or () if label in self.orders]
             duel = self.duels.make(page, asked, pointing.prompt_of(prompt or "", ""))
         except WorkbenchError as error:
-            yield {form.status: cards.status(escape(str(error)))}
+            yield self._cleared(escape(str(error))) | known  # all of it: a late browser takes away what this one lacks
             raise
         buttons = {button: gr.update(interactive=True) for button in form.buttons}
-        yield {form.status: cards.status(READY), form.two: gr.update(visible=True), **self._pictures(duel, view),
+        yield {**self._cleared(READY), **known, form.two: gr.update(visible=True), **self._pictures(duel, view),
                **buttons}  # fmt: skip
 
     def stop(self, request: gr.Request) -> Updates:

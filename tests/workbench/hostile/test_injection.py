@@ -20,6 +20,7 @@ from psd_tools import PSDImage
 
 from benchmarks.export.format import plain
 from pipelines.types import Prediction, Prompt
+from tests.browser.screen import ALL_DONE
 from tests.workbench.hostile.calls import Caller
 from tests.workbench.hostile.pictures import PHOTO, saved
 from tests.workbench.hostile.served import Served
@@ -82,7 +83,7 @@ def test_labels_and_names_are_text_on_the_page(watched: Watched) -> None:
     page.locator("#choose-clipseg input").check()
     page.locator("#choose-classical input").uncheck()
     page.locator("#run").click()
-    page.locator("#facts-clipseg .state.ok").wait_for()
+    page.locator("#status", has_text=ALL_DONE).wait_for()
     told = page.locator("#facts-clipseg").inner_text()
     assert all(one in told for one in ("<script>alert(1)</script>", "${alert(1)}", "{{constructor.constructor"))
     watched.check()
@@ -98,7 +99,7 @@ def test_errors_say_back_what_was_typed_as_text(watched: Watched) -> None:
         watched.check()
         page.get_by_label("Points and boxes").fill("")
         page.locator("#run").click()
-        page.locator("#status", has_text="done").wait_for()
+        page.locator("#status", has_text=ALL_DONE).wait_for()
 
 
 @pytest.mark.parametrize("text", [STRINGS[0], STRINGS[9]])
