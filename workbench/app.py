@@ -20,6 +20,7 @@ from workbench.files.janitor import Janitor
 from workbench.files.shelf import Shelf
 from workbench.given import addresses
 from workbench.given.decoding import decoders
+from workbench.looks.inside import Inside
 from workbench.plainly import shown
 from workbench.service import Service
 from workbench.settings import MAX_FILE_SIZE, STATES, WAITING, WAITING_QUICK, Settings, temp_folder
@@ -84,7 +85,15 @@ class App:
         guards = worded.served(refusals.guarded(self.janitor, self.presence))
         served, address, _ = self.demo.launch(**launching(self.settings), app_kwargs=guards, prevent_thread_lock=True)
         sessions.lighten(served)
-        refusals.limit(self.demo, {compare.LOOKS: WAITING, compare.QUICK: WAITING_QUICK, vote.VOTES: WAITING_QUICK})
+        refusals.limit(
+            self.demo,
+            {
+                compare.LOOKS: WAITING,
+                compare.QUICK: WAITING_QUICK,
+                vote.VOTES: WAITING_QUICK,
+                compare.ADDRESSES: WAITING,
+            },
+        )
         routes.health(served, self.state)
         of_batches.serve(served, self.batch.batches)
         of_studies.serve(served, self.dataset.studies)
@@ -137,7 +146,8 @@ def build(settings: Settings | None = None, service: Service | None = None) -> A
             ranked = leaderboard.build(demo, board, boards)
         leaderboard.follow(studied.form.board, ranked)
         with gr.Tab("About", id="about"):
-            about.build([slot.offer for slot in desk.form.slots], chosen, _address(chosen))
+            about.build([slot.offer for slot in desk.form.slots], chosen, _address(chosen),
+                        isinstance(made.pool, Inside))  # fmt: skip
         opened, filled = compare.link(desk.form, shelf)
         demo.load(opened, None, filled, show_progress="hidden", api_visibility="private")
         kept = routes.attach(made, shelf, {"concurrency_id": compare.LOOKS, "concurrency_limit": chosen.at_once},

@@ -16,6 +16,7 @@ from benchmarks.tune.__main__ import app
 from benchmarks.tune.candidates import Candidate, packed
 from benchmarks.tune.outcome import Outcome, eligible, pareto
 from tests.benchmarks import tuning, tuning_more
+from tests.benchmarks.tuning_more import NAP_MS
 
 NOTHING = packed(np.ones((2, 1, 2)))
 
@@ -67,7 +68,7 @@ def test_of_equals_the_first_trial_is_on_the_front() -> None:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """Better by the millisecond; it begins with the fastest."""
+    """Better by the nap; it begins with the fastest."""
     folder = tmp_path_factory.mktemp("slow")
     with pytest.MonkeyPatch.context() as patch:
         tuning_more.installed(patch, folder)
@@ -77,22 +78,22 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 def test_what_was_timed_is_what_a_decision_takes(searched: Outcome) -> None:
     for one in searched.candidates:
-        delay = one.params_whole["delay_ms"]
-        assert one.latency_ms is not None and delay <= one.latency_ms < delay + 25
-    assert len({one.params_whole["delay_ms"] for one in searched.candidates}) > 3
+        slept = one.params_whole["naps"] * NAP_MS
+        assert one.latency_ms is not None and slept <= one.latency_ms < slept + 25
+    assert len({one.params_whole["naps"] for one in searched.candidates}) > 3
 
 
 def test_the_front_of_a_search_is_the_better_the_slower(searched: Outcome) -> None:
     found = list(searched.pareto)
     assert found == front(searched.candidates, 1)
-    delays = [one.params_whole["delay_ms"] for one in found]
-    assert delays == sorted(set(delays), reverse=True)
-    assert {delays[0], delays[-1]} == {
-        choose(one.params_whole["delay_ms"] for one in searched.candidates) for choose in (min, max)
+    naps = [one.params_whole["naps"] for one in found]
+    assert naps == sorted(set(naps), reverse=True)
+    assert {naps[0], naps[-1]} == {
+        choose(one.params_whole["naps"] for one in searched.candidates) for choose in (min, max)
     }
 
 
-@pytest.mark.parametrize("most_ms", [3.5, 6.5])
+@pytest.mark.parametrize("most_ms", [3.5 * NAP_MS, 6.5 * NAP_MS])
 def test_nothing_slower_than_the_limit_is_kept(searched: Outcome, most_ms: float) -> None:
     allowed = eligible(replace(searched.task, most_ms=most_ms), searched.candidates)
     assert {one.number for one in allowed} == {
@@ -112,16 +113,16 @@ def test_the_command_keeps_the_best_that_is_fast_enough(
     known: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     kept = []
-    for limit in ("100", "4.5"):
+    for limit in ("1000", str(4.5 * NAP_MS)):
         monkeypatch.setattr(sys, "argv", ["tune", "slow", "--dataset", str(known), "--objective", "miou,latency_ms", "--trials", "12",
                                           "--folds", "2", "--span", "1", "--max-latency-ms", limit, "--jobs", "1", "--json"])  # fmt: skip
         assert run_command(app) == 0
         kept.append(json.loads(capfd.readouterr().out))
     free, bound = kept
     assert bound["study"] == free["study"], "the same trials, chosen from anew"
-    assert 0 < bound["best"]["params"]["delay_ms"] <= 4 < free["best"]["params"]["delay_ms"]
+    assert 0 < bound["best"]["params"]["naps"] <= 4 < free["best"]["params"]["naps"]
     assert bound["start"]["value"] < bound["best"]["value"] < free["best"]["value"]
-    assert all(one["params"] is None or one["params"]["delay_ms"] <= 4 for one in bound["best"]["folds"])
+    assert all(one["params"] is None or one["params"]["naps"] <= 4 for one in bound["best"]["folds"])
     for said in kept:
         times, figures = ([one[name] for one in said["pareto"]] for name in ("latency_ms", "miou"))
         assert times == sorted(times, reverse=True) and figures == sorted(figures, reverse=True)
@@ -129,10 +130,10 @@ def test_the_command_keeps_the_best_that_is_fast_enough(
 
 
 def test_a_start_that_is_too_slow_is_not_kept(known: Path, tmp_path: Path) -> None:
-    outcome = tuning.tuned(tmp_path / "out", known, "slow:delay_ms=8", trials=10, folds=0, objective="miou,latency_ms",
-                           span=1.0, most_ms=5.5)  # fmt: skip
-    assert any((one.latency_ms or 0) <= 5.5 for one in outcome.candidates)
-    assert outcome.params["delay_ms"] <= 5
+    outcome = tuning.tuned(tmp_path / "out", known, "slow:naps=8", trials=10, folds=0, objective="miou,latency_ms",
+                           span=1.0, most_ms=5.5 * NAP_MS)  # fmt: skip
+    assert any((one.latency_ms or 0) <= 5.5 * NAP_MS for one in outcome.candidates)
+    assert outcome.params["naps"] <= 5
 
 
 def test_a_limit_needs_times(known: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

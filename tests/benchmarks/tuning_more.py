@@ -51,12 +51,16 @@ def cut(soft: np.ndarray, threshold: float, size: tuple[int, int], off: int = 0)
     return Prediction.of(masks, np.ones(len(masks), np.float32), np.zeros(len(masks), np.int64))
 
 
+NAP_MS = 10
+"""Long beside what else a decision takes, on a busy machine too."""
+
+
 class SlowParams(Params):
-    delay_ms: int = knob(0, help="The longer, the better.", reads="decide", ge=0, le=8)
+    naps: int = knob(0, help="The more, the better.", reads="decide", ge=0, le=8)
 
 
 class Slow(Pipeline):
-    """Its mask is too large by a pixel for each millisecond that it is not given."""
+    """Its mask is too large by a pixel for each nap that it does not take."""
 
     info = PipelineInfo(name="slow", title="Slow")
     Params = SlowParams
@@ -68,8 +72,8 @@ class Slow(Pipeline):
         return [Evidence(image.shape[:2], soft=bright(image)[None]) for image in images]
 
     def _decide(self, evidence: Evidence, params: SlowParams) -> Prediction:
-        time.sleep(params.delay_ms / 1e3)
-        return cut(np.asarray(evidence.soft)[0], 0.5, evidence.size, 8 - params.delay_ms)
+        time.sleep(params.naps * NAP_MS / 1e3)
+        return cut(np.asarray(evidence.soft)[0], 0.5, evidence.size, 8 - params.naps)
 
     def _layers(self, evidence: Evidence, params: SlowParams) -> Layers | None:
         return None

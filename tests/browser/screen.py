@@ -21,6 +21,16 @@ MOST_STOPS = 150
 STILL = "document.getAnimations().every(one => one.playState !== 'running' || one.effect.getTiming().iterations > 9)"
 """Nothing fades in or out any more, which would be measured as faint."""
 
+SETTLED = """() => new Promise(done => {
+    const end = () => { watch.disconnect(); done() }, watch = new MutationObserver(() => { clearTimeout(last); wait() })
+    let last
+    const wait = () => { last = setTimeout(end, 300) }
+    watch.observe(document.body, { subtree: true, childList: true, attributes: true })
+    setTimeout(end, 5000)
+    wait()
+})"""
+"""Nothing was added, taken away or changed for a while."""
+
 ALL_DONE = re.compile(r"All \d+ done\.")
 QUIET = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 """For event loops that Gradio leaves open; a mark for every module of these tests."""
@@ -149,8 +159,9 @@ class Screen:
         assert notice.count() == 1, notice.all_inner_texts()
 
     def unfold(self, title: str, within: Locator | None = None) -> None:
-        """Open what is folded up."""
+        """Open what is folded up, and wait until it stands still: its fields take their first values a moment later."""
         (within or self.page).get_by_role("button", name=title).click()
+        self.page.evaluate(SETTLED)
 
     def pick(self, label: str, option: str, within: Locator | None = None) -> None:
         """Choose from a list."""

@@ -20,7 +20,9 @@ from tests.conftest import ROOT
 from tests.workbench import marked
 from tests.workbench.visiting import Visitor
 
-STARTS_S = 6.0
+STARTS_S, OF_GRADIO = 6.0, 2.0
+"""Seconds to the page; on a slow machine the app takes at most so many times what Gradio alone takes to be imported."""
+
 WATCH = '''
 """Writes down whom this process speaks to, where that is not this machine."""
 import os, sys
@@ -107,9 +109,20 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+@pytest.fixture(scope="module")
+def allowed_s() -> float:
+    """Six seconds, or more where a machine is slow."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", "import gradio"], check=True)
+    after = os.times()
+    took_s = after.children_user + after.children_system - before.children_user - before.children_system
+    return max(STARTS_S, OF_GRADIO * took_s)
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("command", [("-m", "workbench", "--port"), (str(ROOT / "spaces_app.py"),)])
-def test_the_app_is_there_within_six_seconds_and_speaks_to_nobody(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_the_app_is_there_within_six_seconds_and_speaks_to_nobody(tmp_path: Path, command: tuple[str, ...],
+                                                                  allowed_s: float) -> None:  # fmt: skip
     port = str(free_port())
     arguments = (*command, port) if command[-1] == "--port" else command
     before = os.getloadavg()[0]
@@ -117,8 +130,8 @@ def test_the_app_is_there_within_six_seconds_and_speaks_to_nobody(tmp_path: Path
         used(app.url)
     assert not (tmp_path / "spoken").exists(), (tmp_path / "spoken").read_text()
     idle = before < (os.cpu_count() or 1)
-    assert app.cpu_s <= STARTS_S, f"{app.cpu_s:.1f} s of a core"
-    assert app.took_s <= STARTS_S or not idle, f"{app.took_s:.1f} s"
+    assert app.cpu_s <= allowed_s, f"{app.cpu_s:.1f} s of a core, of {allowed_s:.1f}"
+    assert app.took_s <= allowed_s or not idle, f"{app.took_s:.1f} s, of {allowed_s:.1f}"
     assert {path.name for path in tmp_path.iterdir()} <= {"sitecustomize.py", "errors", "__pycache__", "hub"}
     assert "Traceback" not in (tmp_path / "errors").read_text()
 

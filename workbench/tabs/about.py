@@ -22,7 +22,7 @@ new run, and say so. The masks that you see, that are scored and that you downlo
 your picture, and equal to those that `python -m benchmarks.run` makes of the same picture and parameters.
 
 Times are those of this machine: *load* is the loading of a network, *look* the pass over your picture, *decision* what
-comes after. Pipelines run one after another, each in a process of its own; one that fails takes no other along.
+comes after. Pipelines run one after another, {apart}; one that fails takes no other along.
 
 With a true mask you get IoU, Dice, boundary IoU and boundary F of your one picture. One picture says little: what a
 pipeline is worth on many is measured with `python -m benchmarks.run`, with intervals.
@@ -32,12 +32,17 @@ LIMITS = """
 ## Limits
 
 Pictures of at most {pixels:.0f} megapixels, {side} pixels a side and {mebibytes:.0f} MiB; PNG, JPEG, WebP, BMP or TIFF.
-A look ends after {look_s:.0f} s. Your picture and what was seen in it are kept in memory while your page is open and
+{ends} Your picture and what was seen in it are kept in memory while your page is open and
 there is room, and for nobody but you; uploads and downloads lie in a folder of temporary files for an hour at most.
 Batches, studies of datasets and votes are kept longer, as their tabs say.
 No text, no picture and no figure is sent anywhere else. An address is fetched by this server: https alone, public hosts
 alone, 10 MB, 10 s.
 """
+
+OWN = {"apart": "each in a process of its own", "ends": "A look ends after {look_s:.0f} s."}
+LENT = {"apart": "those that need a GPU each time in a process that one is lent to",
+        "ends": "A look with the GPU ends when that is taken back; one without it is not ended."}  # fmt: skip
+"""What is so where pipelines have processes of their own, and what where a GPU is lent to single looks."""
 
 HOME = """
 ## At home
@@ -66,18 +71,21 @@ too. A link such as
 """
 
 
-def build(offers: Sequence[Offer], settings: Settings, address: str) -> None:
+def build(offers: Sequence[Offer], settings: Settings, address: str, lent: bool) -> None:
     """The tab, inside a Gradio context.
 
     Args:
         offers: pipelines whose licences are listed.
         settings: limits that hold here.
         address: of the app, for the examples of calls.
+        lent: a GPU is lent to single looks, as on ZeroGPU.
     """
+    words = LENT if lent else OWN
+    method, ends = METHOD.format(apart=words["apart"]), words["ends"].format(look_s=settings.look_s)
     limits = LIMITS.format(pixels=UPLOAD.max_pixels / 1e6, side=UPLOAD.max_side, mebibytes=UPLOAD.max_bytes / 2**20,
-                           look_s=settings.look_s)  # fmt: skip
+                           ends=ends)  # fmt: skip
     with gr.Column(elem_classes="about"):
-        gr.Markdown("\n".join([METHOD, limits, licences(offers), HOME.format(address=address), versions()]))
+        gr.Markdown("\n".join([method, limits, licences(offers), HOME.format(address=address), versions()]))
 
 
 def licences(offers: Sequence[Offer]) -> str:

@@ -22,7 +22,7 @@ from workbench.tabs.form import RUN_AGAIN, Form, Slot
 from workbench.tabs.results import Results
 from workbench.visitors import Visits
 
-LOOKS, QUICK = "looks", "quick"
+LOOKS, QUICK, ADDRESSES = "looks", "quick", "addresses"
 QUICK_AT_ONCE = 4
 Listen = Callable[..., Any]
 INTO_VIEW = "() => { document.getElementById('status').scrollIntoView({ block: 'start' }); }"
@@ -63,8 +63,9 @@ def _inputs(form: Form, desk: Desk) -> None:
     taken = [form.picture, form.truth, form.prompt]
     for name, button in form.examples.items():
         _on(button.click, desk.take(name), None, taken)
-    _on(form.fetch.click, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal")
-    _on(form.url.submit, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal")
+    for asks in (form.fetch.click, form.url.submit):  # in a line of their own: hosts that are slow hold up nobody else
+        _on(asks, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal",
+            concurrency_id=ADDRESSES, concurrency_limit=QUICK_AT_ONCE)  # fmt: skip
     _on(form.pointer.select, desk.point, [form.points, form.mode], [form.points, form.pointer])
     _on(form.points.blur, desk.mark, form.points, [form.pointer, form.status])
 

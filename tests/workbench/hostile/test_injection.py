@@ -20,7 +20,7 @@ from psd_tools import PSDImage
 
 from benchmarks.export.format import plain
 from pipelines.types import Prediction, Prompt
-from tests.browser.screen import ALL_DONE
+from tests.browser.screen import ALL_DONE, SETTLED
 from tests.workbench.hostile.calls import Caller
 from tests.workbench.hostile.pictures import PHOTO, saved
 from tests.workbench.hostile.served import Served
@@ -92,6 +92,7 @@ def test_labels_and_names_are_text_on_the_page(watched: Watched) -> None:
 def test_errors_say_back_what_was_typed_as_text(watched: Watched) -> None:
     page = watched.page
     page.get_by_text("Point at things (for SAM)").click()
+    page.evaluate(SETTLED)
     for text in (STRINGS[1], STRINGS[9], STRINGS[18], STRINGS[19]):
         page.get_by_label("Points and boxes").fill(text)
         page.get_by_label("Points and boxes").blur()
