@@ -85,15 +85,8 @@ class App:
         guards = worded.served(refusals.guarded(self.janitor, self.presence))
         served, address, _ = self.demo.launch(**launching(self.settings), app_kwargs=guards, prevent_thread_lock=True)
         sessions.lighten(served)
-        refusals.limit(
-            self.demo,
-            {
-                compare.LOOKS: WAITING,
-                compare.QUICK: WAITING_QUICK,
-                vote.VOTES: WAITING_QUICK,
-                compare.ADDRESSES: WAITING,
-            },
-        )
+        lines = {compare.LOOKS: WAITING, compare.ADDRESSES: WAITING}
+        refusals.limit(self.demo, lines | dict.fromkeys((compare.QUICK, vote.VOTES), WAITING_QUICK))
         routes.health(served, self.state)
         of_batches.serve(served, self.batch.batches)
         of_studies.serve(served, self.dataset.studies)
