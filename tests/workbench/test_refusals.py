@@ -219,15 +219,19 @@ def flooded(app: Running, number: int) -> str:
 
 
 def size_of(folder: Path) -> int:
-    sizes = {}  # by number, as a file may be met twice that is moved meanwhile
-    for path in folder.rglob("*"):
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
-        if S_ISREG(found.st_mode):
-            sizes[found.st_ino] = found.st_size
-    return sum(sizes.values())
+    """Bytes at the moment when all was met: one that is gone by then made room for what was met after it."""
+    met = [(path, found) for path in folder.rglob("*") if (found := _seen(path))]
+    there = {found.st_ino for path, _ in met if (found := _seen(path))}
+    return sum({found.st_ino: found.st_size for _, found in met if found.st_ino in there}.values())
+
+
+def _seen(path: Path) -> os.stat_result | None:
+    """What is known of a file, unless it is gone."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found if S_ISREG(found.st_mode) else None
 
 
 def test_with_a_full_disk_an_error_is_in_words_and_nothing_is_lost(
