@@ -60,7 +60,10 @@ def _read_path(path: str | Path, limits: Limits) -> tuple[str, bytes]:
             raise ImageFormatError(f"{name} is not an ordinary file.", "Give the path of a picture file.")
         limits.check_bytes(name, found.st_size)
         with open(path, "rb") as file:
-            return name, file.read(min(found.st_size, limits.max_bytes) + 1)  # Python takes room for all it may read
+            data = file.read(min(found.st_size, limits.max_bytes) + 1)  # Python takes room for all that it may read
+            if len(data) > found.st_size:  # it grew, or its file system tells no size
+                data += _read_up_to(limits.max_bytes + 1 - len(data), file, name)
+            return name, data
     except FileNotFoundError as error:
         raise ImageFormatError(f"There is no file {name}.", "Check the path.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -86,9 +89,12 @@ def _read_file(file: BinaryIO, limits: Limits) -> tuple[str, bytes]:
 def _read_up_to(most: int, file: BinaryIO, name: str) -> bytes:
     """Piece by piece: of a file on disk Python takes room for as many bytes as one call may read."""
     pieces, left = list[bytes](), most
-    while left > 0 and (piece := file.read(min(left, MIB))):
+    while left > 0:
+        piece = file.read(min(left, MIB))
         if not isinstance(piece, bytes):
             raise ImageFormatError(f"{name} is open as text.", "Open the file with 'rb'.")
+        if not piece:
+            break
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)

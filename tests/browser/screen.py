@@ -29,7 +29,7 @@ SETTLED = """() => new Promise(done => {
     setTimeout(end, 5000)
     wait()
 })"""
-"""Nothing was added, taken away or changed for a while."""
+"""Nothing was added, taken away or changed for a while, or it never stands still: then after five seconds."""
 
 ALL_DONE = re.compile(r"All \d+ done\.")
 QUIET = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

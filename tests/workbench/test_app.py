@@ -226,7 +226,25 @@ def test_a_run_of_the_picture_before_shows_nothing_on_the_next(app: Running) -> 
     made = app.comparing("v", app.upload(picture()), {"acting": {}, "classical": {}})
     next(made)
     app.desk.received(request("v"), app.upload(picture(200)))
-    assert list(made) == [] and app.desk.visits.get("v").cards == {}
+    assert [list(one) for one in made] == [[app.desk.form.status]], "nor is the last message sent once more at the end"
+    assert app.desk.visits.get("v").cards == {}
+
+
+def test_a_card_that_has_come_follows_its_knobs_while_others_are_at_work(app: Running) -> None:
+    slot, form = app.slot("acting"), app.desk.form
+    made = app.comparing("y", app.upload(picture()), {"acting": {}, "classical": {}})
+    came = next(one for one in made if "of the picture" in str(one.get(slot.facts)))
+    for update in came.values():
+        if isinstance(update, dict):
+            update.pop("value", None)  # as Gradio does with what it sends
+    app.desk.decide(slot)(request("y"), *LOOK, 0.3)
+    app.desk.view(request("y"), app.desk.visits.get("y").path, None, 0, "Mask", *LOOK[1:])
+    app.desk.file(slot)(request("y"), "crop")
+    *_, last = made
+    assert "50.0% of the picture" in facts(last, slot) and last[slot.picture]["alt_text"].startswith("Mask by acting")
+    assert last[slot.picture]["value"] and last[slot.file]["label"] == "Save crop.png" and last[slot.file]["value"]
+    assert last[app.slot("classical").picture]["value"] and last[form.bundle]["visible"] is False
+    assert "All 2 done." in last[form.status] and form.agreement in last
 
 
 def test_a_result_that_cannot_be_drawn_takes_none_along(app: Running) -> None:

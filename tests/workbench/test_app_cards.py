@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from benchmarks.records import WeightsRecord
 from pipelines.types import Prediction, Prompt
 from tests.workbench import acting
 from workbench.service import Card
+from workbench.settings import Settings
+from workbench.tabs import about
 from workbench.views import cards
 from workbench.views.cards import Look
 from workbench.visitors import Visit
@@ -38,6 +42,17 @@ def test_nothing_that_was_typed_or_said_is_markup(text: str) -> None:
     said += cards.facts(Card(RAN, "failed", text)) + cards.waiting(text)
     assert text not in said and "&lt;" in said
     assert not any(tag in said.lower() for tag in ("<script", "<img", "<svg", "<iframe"))
+
+
+@pytest.mark.parametrize("lent", [False, True])
+def test_what_is_said_of_processes_is_so_where_it_is_said(lent: bool) -> None:
+    async def made() -> str:  # Gradio wants a loop
+        with gr.Blocks(analytics_enabled=False) as demo:
+            about.build([], Settings(look_s=77), "http://here/", lent)
+        return next(str(one.value) for one in demo.blocks.values() if isinstance(one, gr.Markdown))
+
+    said = asyncio.run(made())
+    assert ("takes no other along" in said, "ends after 77 s" in said, "lent" in said) == (not lent, not lent, lent)
 
 
 def test_times_are_told_apart_and_what_was_not_done_is_said() -> None:

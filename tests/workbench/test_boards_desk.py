@@ -74,6 +74,18 @@ def test_the_first_opening_shows_rows_at_once_and_ties_after(desk: Desk) -> None
     assert "eee555" in again[desk.form.refused] and "1 of 2 pipelines" in again[desk.form.refused]
 
 
+def test_what_is_shown_while_ties_are_worked_out_is_drawn_once_more_after_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown(desk)
+    met, tell = list[dict[Any, Any]](), desk.ties.tell
+    monkeypatch.setattr(
+        desk.ties, "tell", lambda ranked: met.append(desk.show(request("me"), None, None, *USUAL)) or tell(ranked)
+    )
+    desk.tie(request("me"), None, None, *USUAL)
+    assert desk.form.waits in met[-1] and desk.form.waits not in shown(desk)[0], "else the older ties would stay"
+
+
 def test_images_are_chosen_and_never_mixed(desk: Desk) -> None:
     first = shown(desk)[0]
     both = choices(first[desk.form.images])

@@ -121,8 +121,8 @@ def allowed_s() -> float:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("command", [("-m", "workbench", "--port"), (str(ROOT / "spaces_app.py"),)])
-def test_the_app_is_there_within_six_seconds_and_speaks_to_nobody(tmp_path: Path, command: tuple[str, ...],
-                                                                  allowed_s: float) -> None:  # fmt: skip
+def test_the_app_is_there_within_seconds_and_speaks_to_nobody(tmp_path: Path, command: tuple[str, ...],
+                                                              allowed_s: float) -> None:  # fmt: skip
     port = str(free_port())
     arguments = (*command, port) if command[-1] == "--port" else command
     before = os.getloadavg()[0]

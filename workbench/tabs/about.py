@@ -22,7 +22,7 @@ new run, and say so. The masks that you see, that are scored and that you downlo
 your picture, and equal to those that `python -m benchmarks.run` makes of the same picture and parameters.
 
 Times are those of this machine: *load* is the loading of a network, *look* the pass over your picture, *decision* what
-comes after. Pipelines run one after another, {apart}; one that fails takes no other along.
+comes after. Pipelines run one after another, {apart}.
 
 With a true mask you get IoU, Dice, boundary IoU and boundary F of your one picture. One picture says little: what a
 pipeline is worth on many is measured with `python -m benchmarks.run`, with intervals.
@@ -39,7 +39,8 @@ No text, no picture and no figure is sent anywhere else. An address is fetched b
 alone, 10 MB, 10 s.
 """
 
-OWN = {"apart": "each in a process of its own", "ends": "A look ends after {look_s:.0f} s."}
+OWN = {"apart": "each in a process of its own; one that fails takes no other along",
+       "ends": "A look ends after {look_s:.0f} s."}  # fmt: skip
 LENT = {"apart": "those that need a GPU each time in a process that one is lent to",
         "ends": "A look with the GPU ends when that is taken back; one without it is not ended."}  # fmt: skip
 """What is so where pipelines have processes of their own, and what where a GPU is lent to single looks."""

@@ -44,11 +44,13 @@ class Desk:
         boards: the stored runs.
         form: that shows them.
         ties: that were worked out.
+        under_way: images whose ties are being worked out: what is shown meanwhile is drawn once more after them.
     """
 
     boards: Boards
     form: Form
     ties: chart.Ties = field(default_factory=chart.Ties)
+    under_way: list[str | None] = field(default_factory=list)
 
     @property
     def shown(self) -> list[Any]:
@@ -69,12 +71,15 @@ class Desk:
 
     def tie(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Updates:
         """The same rows with what the images can tell apart; nothing that may be chosen changes under the hand."""
-        found, wanted = self.boards.look(str(request.session_hash)), _wanted(filters)
-        by_images = datasets(found.runs)
-        if not by_images:
-            return {self.form.table: gr.skip()}
-        entries, ranked = _ranked(by_images[_chosen(images, by_images)], wanted)
-        return self._drawn(entries, ranked, wanted, self.ties.tell(ranked))
+        self.under_way.append(images)
+        try:
+            by_images, wanted = datasets(self.boards.look(str(request.session_hash)).runs), _wanted(filters)
+            if not by_images:
+                return {self.form.table: "", self.form.chart: ""}
+            entries, ranked = _ranked(by_images[_chosen(images, by_images)], wanted)
+            return self._drawn(entries, ranked, wanted, self.ties.tell(ranked))
+        finally:
+            self.under_way.remove(images)
 
     def opened(self, request: gr.Request) -> Updates:
         """The page as ``?tab=leaderboard&run=ID`` asks for it; runs are read before the tab is opened."""
@@ -105,12 +110,16 @@ class Desk:
     def _shown(self, found: Found, images: str | None, run: str | None, wanted: Wanted) -> Updates:
         by_images = datasets(found.runs)
         if not by_images:
-            return self._nothing(found)
+            return self._nothing(found) | self._stamp(())
         runs = by_images[_chosen(images, by_images)]
         entries, ranked = _ranked(runs, wanted)
         pairs = self.ties.known(ranked)
-        waits = {} if pairs is not None else {self.form.waits: time_ns()}
-        return self._lists(found, runs, run, entries, wanted) | self._drawn(entries, ranked, wanted, pairs) | waits
+        drawn = self._drawn(entries, ranked, wanted, pairs) | self._stamp(pairs)
+        return self._lists(found, runs, run, entries, wanted) | drawn
+
+    def _stamp(self, pairs: tuple[Pair, ...] | None) -> Updates:
+        """Has the browser ask for `tie` with what is chosen by then; what comes of an older one is overwritten."""
+        return {self.form.waits: time_ns()} if pairs is None or self.under_way else {}
 
     def _nothing(self, found: Found) -> Updates:
         form, empty = self.form, gr.update(choices=[], value=None)
@@ -153,9 +162,7 @@ class Desk:
 
     def near(self, request: gr.Request, id_: str | None) -> str:
         """One row from near."""
-        if id_ is None:
-            return ""
-        return closer.closer(self.boards.look(str(request.session_hash)).entry(id_))
+        return "" if id_ is None else closer.closer(self.boards.look(str(request.session_hash)).entry(id_))
 
     def press(self, request: gr.Request, event: gr.EventData) -> Updates:
         """The same, of a row whose name was pressed."""
@@ -188,11 +195,9 @@ def _ranked(runs: Sequence[Run], wanted: Wanted) -> tuple[list[Entry], list[Entr
 
 
 def _chosen(images: str | None, by_images: Mapping[str, Sequence[Run]]) -> str:
-    return images if images is not None and images in by_images else _first(by_images)
-
-
-def _first(by_images: Mapping[str, Sequence[Run]]) -> str:
-    """Images on which quality is known, those of the newest run first, and of shipped runs last; else of the newest."""
+    """Images that are asked for; else of known quality, the newest run's first and shipped ones last; else the newest."""
+    if images is not None and images in by_images:
+        return images
     judged = [key for key, runs in by_images.items() if any(row.miou is not None for run in runs for row in run.rows)]
     own = (key for key in judged if any(run.origin != "reference" for run in by_images[key]))
     return next(own, next(iter(judged), next(iter(by_images))))

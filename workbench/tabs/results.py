@@ -68,17 +68,20 @@ class Results:
         yield first
         made, came = self.service.compare(visitor, visit.image, visit.prompt, [order for _, order in chosen],
                                           visit.off), {}  # fmt: skip
-        shown: Updates = {}  # all of it each time: a late browser takes away from an update what the next one lacks
+        drawn = _Drawn(self, visit)
+        shown: Updates = {self.form.bundle: gr.update(visible=False)}
         for (slot, _), card in zip(chosen, made, strict=True):
             if self.visits.find(visitor) not in (visit, None):  # the page shows another picture by now
+                yield {self.form.status: gr.skip()}  # else the last message would be sent once more
                 return
             visit.pending.discard(slot.offer.name)
             came[slot.offer.name] = self._moved(visit, slot, card)
             self.keep(visitor, visit, slot, came[slot.offer.name])
             self.visits.settle(visitor)
-            shown |= self._tried(visit, slot)
-            yield _again(shown) | {self.form.status: cards.progress(len(came), len(chosen), came)}
-        yield _again(shown) | self.agree(visit)
+            drawn.slots.append(slot)
+            shown[self.form.status] = cards.progress(len(came), len(chosen), came)
+            yield _again(shown) | drawn.now()
+        yield _again(shown) | drawn.now() | self.agree(visit)
 
     def _moved(self, visit: Visit, slot: Slot, card: Card) -> Card:
         """The card with knobs as they stand by now; where that needs another look, as it came."""
@@ -89,7 +92,7 @@ class Results:
             tell(error)
             return card
 
-    def _tried(self, visit: Visit, slot: Slot) -> Updates:
+    def tried(self, visit: Visit, slot: Slot) -> Updates:
         """What a card shows, or why that cannot be shown: the others have to get their turn."""
         try:
             return self.card(visit, slot)
@@ -143,6 +146,37 @@ class Results:
         path = self.shelf.show("agreement", found.picture)
         return {form.agreement: gr.update(value=path, visible=True, alt_text=alt),
                 form.agreed: said + cards.legend_html(found.legend)}  # fmt: skip
+
+
+@dataclass
+class _Drawn:
+    """Cards that have come, as they stand by now: a knob, a view or a kind of file may have been moved since.
+
+    Each message of a run holds all of them, for a late browser takes away from an update what the next one lacks.
+
+    Attributes:
+        results: that draws them.
+        visit: that they are of.
+        slots: of those that have come.
+        held: what each was drawn from, and what came of it; nothing is drawn twice.
+    """
+
+    results: Results
+    visit: Visit
+    slots: list[Slot] = field(default_factory=list)
+    held: dict[str, tuple[tuple[Any, ...], Updates]] = field(default_factory=dict)
+
+    def now(self) -> Updates:
+        """The updates, which nobody else holds."""
+        found: Updates = {}
+        for slot in self.slots:
+            name, visit = slot.offer.name, self.visit
+            of = visit.cards[name], visit.look, visit.kinds.get(name), visit.truth_from
+            held = self.held.get(name)
+            if held is None or held[0][0] is not of[0] or held[0][1:] != of[1:]:
+                held = self.held[name] = of, self.results.tried(visit, slot)
+            found |= _again(held[1])
+        return found
 
 
 def _again(updates: Updates) -> Updates:
