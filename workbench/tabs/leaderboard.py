@@ -195,7 +195,7 @@ def _ranked(runs: Sequence[Run], wanted: Wanted) -> tuple[list[Entry], list[Entr
 
 
 def _chosen(images: str | None, by_images: Mapping[str, Sequence[Run]]) -> str:
-    """Images that are asked for; else of known quality, the newest run's first and shipped ones last; else the newest."""
+    """Images that are asked for; else of known quality, the newest run's first, shipped ones last; else the newest."""
     if images is not None and images in by_images:
         return images
     judged = [key for key, runs in by_images.items() if any(row.miou is not None for run in runs for row in run.rows)]
