@@ -30,6 +30,7 @@ from workbench.tabs import about, batch, compare, dataset, leaderboard, vote
 from workbench.tabs.batch import BatchDesk
 from workbench.tabs.dataset import DatasetDesk
 from workbench.tabs.desk import Desk
+from workbench.tabs.events import ADDRESSES, LOOKS, QUICK, QUICK_AT_ONCE, on
 from workbench.visitors import Presence, Visits
 from workbench.votes.duels import Duels, visitor_of
 
@@ -85,8 +86,8 @@ class App:
         guards = worded.served(refusals.guarded(self.janitor, self.presence))
         served, address, _ = self.demo.launch(**launching(self.settings), app_kwargs=guards, prevent_thread_lock=True)
         sessions.lighten(served)
-        lines = {compare.LOOKS: WAITING, compare.ADDRESSES: WAITING}
-        refusals.limit(self.demo, lines | dict.fromkeys((compare.QUICK, vote.VOTES), WAITING_QUICK))
+        lines = {LOOKS: WAITING, ADDRESSES: WAITING}
+        refusals.limit(self.demo, lines | dict.fromkeys((QUICK, vote.VOTES), WAITING_QUICK))
         routes.health(served, self.state)
         of_batches.serve(served, self.batch.batches)
         of_studies.serve(served, self.dataset.studies)
@@ -142,9 +143,9 @@ def build(settings: Settings | None = None, service: Service | None = None) -> A
             about.build([slot.offer for slot in desk.form.slots], chosen, _address(chosen),
                         isinstance(made.pool, Inside))  # fmt: skip
         opened, filled = compare.link(desk.form, shelf)
-        demo.load(opened, None, filled, show_progress="hidden", api_visibility="private")
-        kept = routes.attach(made, shelf, {"concurrency_id": compare.LOOKS, "concurrency_limit": chosen.at_once},
-                             {"concurrency_id": compare.QUICK, "concurrency_limit": compare.QUICK_AT_ONCE})  # fmt: skip
+        on(demo.load, opened, None, filled)
+        kept = routes.attach(made, shelf, {"concurrency_id": LOOKS, "concurrency_limit": chosen.at_once},
+                             {"concurrency_id": QUICK, "concurrency_limit": QUICK_AT_ONCE})  # fmt: skip
     demo.queue(max_size=None, api_open=False)  # `refusals.limit` limits each line
     worded.in_words(demo)
     presence = _presence(visits, duels, studied.studies, demo)

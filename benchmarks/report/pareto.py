@@ -122,8 +122,8 @@ def _free(x: float, y: float, wide: float, taken: Sequence[Box]) -> tuple[Box, s
                 top = y - LINE / 2 + shift
                 places.append((Box(left, left + wide, top, top + LINE), side))
     inside = [place for place in places if place[0].within()]
-    free = [place for place in inside if not any(place[0].meets(box) for box in taken)]
-    return (free or inside or places)[0]
+    free = (place for place in inside if not any(place[0].meets(box) for box in taken))
+    return next(free, (inside or places)[0])
 
 
 @dataclass(frozen=True)

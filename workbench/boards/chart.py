@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from benchmarks.report import figures, page_charts, pareto
 from benchmarks.report.facts import Facts, Series, series_of
@@ -21,28 +22,26 @@ MOST_TOLD = 30
 
 MOST_DRAWN = 30
 KEPT = 16
+START = 6
+"""Of the name of a folder, which tells most runs apart."""
+
 Asked = tuple[tuple[str, str, Identity], ...]
 
 
-def labels(entries: Sequence[Entry]) -> dict[str, str]:
+def labels(entries: Sequence[Entry]) -> Mapping[str, str]:
     """Row → a label that no other has: rows of several runs may be called alike."""
-    found = {entry.id: entry.row.label for entry in entries}
-    for longer in (_with_start, _with_folder, _with_place):
+    return _labels(tuple((entry.id, entry.row.label, entry.run.folder.name, entry.run.id) for entry in entries))
+
+
+@lru_cache(KEPT)
+def _labels(named: tuple[tuple[str, str, str, str], ...]) -> Mapping[str, str]:
+    """By id, label, folder and id of the run: each longer one where the one before is not enough."""
+    found = {id_: label for id_, label, _, _ in named}
+    for longer in range(3):
         count = Counter(found.values())
-        found = {entry.id: longer(entry) if count[found[entry.id]] > 1 else found[entry.id] for entry in entries}
+        found |= {id_: f"{label} ({(folder[:START], folder, run)[longer]})" for id_, label, folder, run in named
+                  if count[found[id_]] > 1}  # fmt: skip
     return found
-
-
-def _with_start(entry: Entry) -> str:
-    return f"{entry.row.label} ({entry.run.folder.name[:6]})"
-
-
-def _with_folder(entry: Entry) -> str:
-    return f"{entry.row.label} ({entry.run.folder.name})"
-
-
-def _with_place(entry: Entry) -> str:
-    return f"{entry.row.label} ({entry.run.id})"
 
 
 def called(one: Series, label: str) -> Series:

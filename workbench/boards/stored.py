@@ -91,6 +91,13 @@ class Entry:
         return f"{self.run.id}/{self.configuration.id}"
 
     @cached_property
+    def text(self) -> str:
+        """In which a search looks, in small letters."""
+        row, dataset = self.row, self.run.manifest.dataset
+        parts = [row.label, row.pipeline, row.preset, row.status, row.device, dataset.name, self.run.id, *row.flags]
+        return " ".join([*parts, *(f"{one.repo} {one.licence}" for one in row.weights)]).casefold()
+
+    @cached_property
     def series(self) -> Series:
         """The row as a report sees it, of whose records none was read."""
         return Series(self.configuration, self.row, store=self.run.store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from benchmarks.metrics import METRICS
 from benchmarks.recommend import choice
@@ -60,6 +61,11 @@ class Wanted:
     columns: tuple[str, ...] = USUAL
     most: int = SHOWN
 
+    @cached_property
+    def words(self) -> list[str]:
+        """Of the search, in small letters."""
+        return self.search.casefold().split()
+
 
 def ranked(entries: Sequence[Entry], metric: str = MIOU) -> list[Entry]:
     """Rows on one set of images, in the order of a report."""
@@ -68,21 +74,18 @@ def ranked(entries: Sequence[Entry], metric: str = MIOU) -> list[Entry]:
 
 def fits(entry: Entry, wanted: Wanted) -> bool:
     """Whether a row passes every filter; weights of unknown size pass none on their size."""
-    row, allowed = entry.row, commercial(entry.row)
-    if wanted.device not in (ANY, row.device) or (wanted.use == "yes" and allowed != "yes"):
+    row = entry.row
+    if wanted.device not in (ANY, row.device):
         return False
-    if wanted.use == "not no" and allowed in ("no", None):
+    if wanted.use != ANY and not _may_be_used(commercial(row), wanted.use):
         return False
     if wanted.size_mb is not None and row.weights and (row.size_mb is None or row.size_mb > wanted.size_mb):
         return False
-    text = _text(entry)
-    return all(word in text for word in wanted.search.casefold().split())
+    return all(word in entry.text for word in wanted.words)
 
 
-def _text(entry: Entry) -> str:
-    row, dataset = entry.row, entry.run.manifest.dataset
-    parts = [row.label, row.pipeline, row.preset, row.status, row.device, dataset.name, entry.run.id, *row.flags]
-    return " ".join([*parts, *(f"{one.repo} {one.licence}" for one in row.weights)]).casefold()
+def _may_be_used(allowed: str | None, use: str) -> bool:
+    return allowed == "yes" if use == "yes" else allowed not in ("no", None)
 
 
 def order(entries: Sequence[Entry], sort: str) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -18,14 +19,15 @@ from workbench.batches.store import Batches
 from workbench.catalogue import Order
 from workbench.files.shelf import Shelf
 from workbench.given import pointing
-from workbench.plainly import plainly, words
+from workbench.plainly import words
 from workbench.service import Service
 from workbench.settings import Settings
 from workbench.tabs import batch_form
 from workbench.tabs.batch_form import BatchForm
+from workbench.tabs.events import on
 
 Updates = dict[Any, Any]
-QUICK, SLOW = {"concurrency_id": "batch", "concurrency_limit": 4}, {"concurrency_id": "files", "concurrency_limit": 1}
+SLOW: dict[str, Any] = {"concurrency_id": "files", "concurrency_limit": 1}
 KEEP_ADDRESS = """(number, refusal) => { if (!refusal && /^[0-9a-f]{32}$/.test(number)) {
     const address = new URL(location);
     address.searchParams.set("batch", number);
@@ -176,10 +178,7 @@ def build(service: Service, shelf: Shelf, settings: Settings) -> BatchDesk:
     return desk
 
 
-def _on(listen: Callable[..., Any], fn: Callable[..., Any], inputs: Any, outputs: Any, **said: Any) -> Any:
-    """An event that no client is shown, and whose errors are in words."""
-    usual: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **QUICK}
-    return listen(plainly(fn), inputs, outputs, **{**usual, **said})
+_on = partial(on, concurrency_id="batch")
 
 
 def _linked(desk: BatchDesk, outputs: list[Any]) -> None:

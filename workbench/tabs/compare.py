@@ -18,13 +18,11 @@ from workbench.settings import Settings
 from workbench.tabs import form as forms
 from workbench.tabs.controls import values_of
 from workbench.tabs.desk import Desk
+from workbench.tabs.events import ADDRESSES, LOOKS, on
 from workbench.tabs.form import RUN_AGAIN, Form, Slot
 from workbench.tabs.results import Results
 from workbench.visitors import Visits
 
-LOOKS, QUICK, ADDRESSES = "looks", "quick", "addresses"
-QUICK_AT_ONCE = 4
-Listen = Callable[..., Any]
 INTO_VIEW = "() => { document.getElementById('status').scrollIntoView({ block: 'start' }); }"
 """Results lie below what is asked, often below the edge of the screen."""
 
@@ -48,26 +46,19 @@ def build(service: Service, visits: Visits, shelf: Shelf, settings: Settings) ->
     return desk
 
 
-def _on(listen: Listen, fn: Callable[..., Any] | None, inputs: Any = None, outputs: Any = None, **said: Any) -> Any:
-    """An event that no client is shown, whose errors are in words, and of which the last alone counts."""
-    usual: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_id": QUICK,
-                             "concurrency_limit": QUICK_AT_ONCE}  # fmt: skip
-    return listen(plainly(fn) if fn else None, inputs, outputs, **{**usual, **said})
-
-
 def _inputs(form: Form, desk: Desk) -> None:
     shown = [form.picture, form.pointer, form.points, form.status, form.agreement, form.agreed, form.bundle]
     shown += [part for slot in form.slots for part in (slot.picture, slot.facts, slot.file)]
-    _on(form.picture.change, desk.received, form.picture, shown)
-    _on(form.picture.input, _unknown, None, form.truth)
+    on(form.picture.change, desk.received, form.picture, shown)
+    on(form.picture.input, _unknown, None, form.truth)
     taken = [form.picture, form.truth, form.prompt]
     for name, button in form.examples.items():
-        _on(button.click, desk.take(name), None, taken)
+        on(button.click, desk.take(name), None, taken)
     for asks in (form.fetch.click, form.url.submit):  # in a line of their own: hosts that are slow hold up nobody else
-        _on(asks, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal",
-            concurrency_id=ADDRESSES, concurrency_limit=QUICK_AT_ONCE)  # fmt: skip
-    _on(form.pointer.select, desk.point, [form.points, form.mode], [form.points, form.pointer])
-    _on(form.points.blur, desk.mark, form.points, [form.pointer, form.status])
+        on(asks, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal",
+            concurrency_id=ADDRESSES)  # fmt: skip
+    on(form.pointer.select, desk.point, [form.points, form.mode], [form.points, form.pointer])
+    on(form.points.blur, desk.mark, form.points, [form.pointer, form.status])
 
 
 def _taken(shelf: Shelf, name: str) -> tuple[str, str, str]:
@@ -92,13 +83,13 @@ def _runs(form: Form, desk: Desk, settings: Settings) -> None:
         "show_progress_on": form.status,
     }
     chosen = [part for slot in form.slots for part in (slot.chosen, *slot.order)]
-    runs = [_on(form.run.click, desk.compare, [*form.asked, *form.look, *chosen], _outputs(form), **looks)]
+    runs = [on(form.run.click, desk.compare, [*form.asked, *form.look, *chosen], _outputs(form), **looks)]
     for slot in form.slots:
         asked = [*form.asked, *form.look, *slot.order]
-        runs.append(_on(slot.again.click, desk.again(slot), asked, _outputs(form), **looks))
-    _on(form.run.click, None, js=INTO_VIEW)
-    _on(form.stop.click, desk.stop, None, _outputs(form))
-    _on(form.stop.click, None, cancels=runs)  # those that wait for their turn
+        runs.append(on(slot.again.click, desk.again(slot), asked, _outputs(form), **looks))
+    on(form.run.click, None, js=INTO_VIEW)
+    on(form.stop.click, desk.stop, None, _outputs(form))
+    on(form.stop.click, None, cancels=runs)  # those that wait for their turn
 
 
 def _outputs(form: Form) -> list[Any]:
@@ -111,24 +102,24 @@ def _results(form: Form, desk: Desk) -> None:
     shown = [form.status, *(part for slot in form.slots for part in (slot.picture, slot.facts))]
     parts = (form.view, form.ground, form.opacity, form.wipe, form.truth, form.cut)
     changes = partial(gr.on, [part.change for part in parts])  # one event: of two the older could be answered last
-    _on(changes, desk.view, [form.picture, form.truth, form.cut, *form.look], shown, trigger_mode="always_last")
-    _on(form.prepare.click, desk.all_files, None, form.bundle, show_progress="minimal")
+    on(changes, desk.view, [form.picture, form.truth, form.cut, *form.look], shown, trigger_mode="always_last")
+    on(form.prepare.click, desk.all_files, None, form.bundle, show_progress="minimal")
 
 
 def _slot(form: Form, slot: Slot, desk: Desk) -> None:
-    _on(slot.chosen.change, _visible, slot.chosen, slot.column)
-    _on(slot.kind.change, desk.file(slot), slot.kind, slot.file, show_progress="minimal")  # input comes twice
+    on(slot.chosen.change, _visible, slot.chosen, slot.column)
+    on(slot.kind.change, desk.file(slot), slot.kind, slot.file, show_progress="minimal")  # input comes twice
     if not slot.offer.knobs:
         return
-    _on(slot.preset.input, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note])
+    on(slot.preset.input, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note])
     outputs = [slot.picture, slot.facts, slot.file, slot.note, form.agreement, form.agreed, form.bundle]
     decided = slot.decided.values()
     if decided:
-        _on(partial(gr.on, [part.input for part in decided]), desk.decide(slot), [*form.look, *decided], outputs,
+        on(partial(gr.on, [part.input for part in decided]), desk.decide(slot), [*form.look, *decided], outputs,
             trigger_mode="always_last")  # fmt: skip
     slow = [part.input for name, part in slot.knobs.items() if name not in slot.decided]
     if slow:
-        _on(partial(gr.on, slow), _stale, None, slot.note)
+        on(partial(gr.on, slow), _stale, None, slot.note)
 
 
 def _visible(chosen: bool) -> Any:

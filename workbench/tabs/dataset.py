@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import gradio as gr
 
 from pipelines.errors import UsageError
 from workbench.given.pointing import prompt_of
-from workbench.plainly import plainly, tell
+from workbench.plainly import tell
 from workbench.service import Service
 from workbench.studies import study, wording
 from workbench.studies.intake import UPLOAD
@@ -21,8 +22,9 @@ from workbench.studies.store import Studies
 from workbench.studies.study import LIST, Study, Wanted
 from workbench.tabs import dataset_form
 from workbench.tabs.dataset_form import Form
+from workbench.tabs.events import on
 
-QUICK, SLOW = {"concurrency_id": "studies", "concurrency_limit": 4}, {"concurrency_id": "files", "concurrency_limit": 1}
+SLOW: dict[str, Any] = {"concurrency_id": "files", "concurrency_limit": 1}
 SHOW, HIDE = "Show the whole report here", "Hide the report"
 KEEP_LINK = """(said) => {
   const number = /study=([0-9a-f]{32})/.exec(said || '');
@@ -230,7 +232,4 @@ def build(demo: gr.Blocks, service: Service, studies: Studies) -> DatasetDesk:
     return desk
 
 
-def _on(listen: Listen, fn: Callable[..., Any], inputs: Any, outputs: Any, **said: Any) -> Any:
-    """An event that no client is shown, whose errors are in words, and that waits for nobody's look."""
-    usual: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **QUICK}
-    return listen(plainly(fn), inputs, outputs, **{**usual, **said})
+_on = partial(on, concurrency_id="studies")

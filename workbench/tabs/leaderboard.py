@@ -17,12 +17,11 @@ from pipelines.errors import UsageError
 from workbench.boards import advice, chart, closer, pair, table
 from workbench.boards.stored import ORIGINS, Boards, Entry, Found, Run, datasets
 from workbench.boards.table import ANY, Wanted
-from workbench.plainly import plainly
 from workbench.tabs import leaderboard_form
+from workbench.tabs.events import on
 from workbench.tabs.leaderboard_form import Form
 
 Updates = dict[Any, Any]
-BOARDS, AT_ONCE = "boards", 2
 MORE = 50
 NONE = (
     '<p role="status">There is no finished run yet. To make one, type</p><pre>python -m benchmarks.run --dataset '
@@ -191,7 +190,7 @@ def _wanted(filters: Sequence[Any]) -> Wanted:
 def _ranked(runs: Sequence[Run], wanted: Wanted) -> tuple[list[Entry], list[Entry]]:
     """The rows of some runs by the metric that is wanted, and as a report ranks them."""
     entries = table.ranked([entry for run in runs for entry in run.entries], wanted.metric)
-    return entries, table.ranked(entries)
+    return entries, entries if wanted.metric == table.MIOU else table.ranked(entries)
 
 
 def _chosen(images: str | None, by_images: Mapping[str, Sequence[Run]]) -> str:
@@ -245,11 +244,7 @@ def refused(found: Found) -> Markup:
     return element("details", summary, element("ul", [element("li", line) for line in lines]))
 
 
-def _on(listen: Callable[..., Any], fn: Callable[..., Any] | None, inputs: Any = None, outputs: Any = None,
-        **said: Any) -> Any:  # fmt: skip
-    usual: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_id": BOARDS,
-                             "concurrency_limit": AT_ONCE}  # fmt: skip
-    return listen(plainly(fn) if fn else None, inputs, outputs, **{**usual, **said})
+_on = partial(on, concurrency_id="boards", concurrency_limit=2)
 
 
 def build(demo: gr.Blocks, tab: gr.Tab, boards: Boards) -> Desk:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -17,10 +16,9 @@ from pipelines.types import Image
 from workbench.examples import example, examples
 from workbench.given import pointing
 from workbench.given.uploads import open_mask, open_upload
-from workbench.plainly import plainly
 from workbench.settings import Settings
-from workbench.tabs import compare
 from workbench.tabs.desk import Desk
+from workbench.tabs.events import LOOKS, on
 from workbench.tabs.results import Updates
 from workbench.tabs.vote_form import BEGIN, Form
 from workbench.tabs.vote_form import build as build_form
@@ -186,36 +184,32 @@ def build(tab: gr.Tab, desk: Desk, settings: Settings) -> Duels:
     ours = VoteDesk(duels, form, orders)
     _pictures(form, ours, desk)
     _votes(form, ours, settings)
-    _on(tab.select, plainly(ours.board), None, form.board, concurrency_id=VOTES)
+    on(tab.select, ours.board, None, form.board, concurrency_id=VOTES)
     if form.files:
-        _on(form.files[0].click, plainly(ours.files), None, list(form.files[1:]))
+        on(form.files[0].click, ours.files, None, list(form.files[1:]))
     return duels
 
 
-_on = partial(gr.on, api_visibility="private", show_progress="hidden", concurrency_id=compare.QUICK,
-              concurrency_limit=compare.QUICK_AT_ONCE)  # fmt: skip
-
-
 def _pictures(form: Form, ours: VoteDesk, desk: Desk) -> None:
-    _on(form.picture.change, plainly(ours.received), form.picture, form.shown)
+    on(form.picture.change, ours.received, form.picture, form.shown)
     taken = [form.picture, form.prompt, *form.shown]
     for name, button in form.examples.items():
-        _on(button.click, plainly(ours.take(name)), None, taken)
-    _on(form.take.click, plainly(ours.take_over), desk.form.prompt, taken)
+        on(button.click, ours.take(name), None, taken)
+    on(form.take.click, ours.take_over, desk.form.prompt, taken)
 
 
 def _votes(form: Form, ours: VoteDesk, settings: Settings) -> None:
     asked = [form.picture, form.prompt, form.who, form.view, form.voter]
-    looks = _on(form.show.click, plainly(ours.show), asked, [*form.shown, form.voter], show_progress="minimal",
-                show_progress_on=form.status, concurrency_id=compare.LOOKS,
+    looks = on(form.show.click, ours.show, asked, [*form.shown, form.voter], show_progress="minimal",
+                show_progress_on=form.status, concurrency_id=LOOKS,
                 concurrency_limit=settings.at_once)  # fmt: skip
-    _on(form.stop.click, plainly(ours.stop), None, form.status)
-    gr.on(form.stop.click, None, cancels=[looks], api_visibility="private")
-    _on(form.view.change, plainly(ours.view), form.view, [form.left, form.right], trigger_mode="always_last")
+    on(form.stop.click, ours.stop, None, form.status)
+    on(form.stop.click, None, cancels=[looks])
+    on(form.view.change, ours.view, form.view, [form.left, form.right], trigger_mode="always_last")
     told = [form.told, form.status, form.board, *form.buttons]
     for choice, button in form.votes.items():
-        _on(button.click, plainly(ours.vote(choice)), None, told, concurrency_id=VOTES)
-    _on(form.names.click, plainly(ours.names), None, told, concurrency_id=VOTES)
+        on(button.click, ours.vote(choice), None, told, concurrency_id=VOTES)
+    on(form.names.click, ours.names, None, told, concurrency_id=VOTES)
 
 
 def _picture(letter: str, side: Side, view: str) -> Any:
