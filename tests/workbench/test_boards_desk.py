@@ -180,10 +180,15 @@ def test_a_link_to_a_run_that_is_not_finished_says_so(desk: Desk) -> None:
 
 def test_what_to_ship_follows_the_limits(desk: Desk) -> None:
     run = next(run for run in desk.boards.look("me").runs if run.folder.name == "aaa111")
-    assert "Ship good." in desk.advise(request("me"), run.id, 0, 0, 0, False)
-    assert "Nothing fits." in desk.advise(request("me"), run.id, 1, 0, 0, False)
-    assert "forbids commercial use" in desk.advise(request("me"), run.id, None, None, 0, True)
-    assert desk.advise(request("me"), None, 0, 0, 0, False) == ""
+
+    def answer(*asked: Any) -> str:
+        return str(desk.advise(request("me"), *asked)[desk.form.answer])
+
+    assert "Ship good." in answer(run.id, 0, 0, 0, False)
+    assert "Nothing fits." in answer(run.id, 1, 0, 0, False)
+    assert "forbids commercial use" in answer(run.id, None, None, 0, True)
+    assert answer(None, 0, 0, 0, False) == ""
+    assert desk.advise(request("me"), run.id, 0, 0, 0, False)[desk.form.ship] == run.id
     with pytest.raises(gr.Error, match="cannot be -1"):
         plainly(desk.advise)(request("me"), run.id, -1, 0, 0, False)
 
@@ -212,3 +217,15 @@ def test_the_folder_of_runs_may_be_named_on_the_command_line() -> None:
 
     assert Settings().runs == "runs"
     assert "--runs" in CliRunner().invoke(app, ["--help"], terminal_width=200).stdout
+
+
+def test_no_event_is_given_a_list_that_it_fills(desk: Desk) -> None:
+    """A browser asks twice when a choice is made and the list left; by the second time it is of another list."""
+    form = desk.form
+    filled = {part._id for part in (form.run, form.row, form.first, form.second)}
+    root: Any = form.table
+    while root.parent is not None:
+        root = root.parent
+    fills = [fn for fn in root.fns.values() if filled <= {part._id for part in fn.outputs}]
+    assert len(fills) >= 4, "opened, shown, more, the newest"
+    assert not any(filled & {part._id for part in fn.inputs} for fn in fills)

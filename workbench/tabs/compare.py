@@ -111,7 +111,7 @@ def _slot(form: Form, slot: Slot, desk: Desk) -> None:
     on(slot.kind.change, desk.file(slot), slot.kind, slot.file, show_progress="minimal")  # input comes twice
     if not slot.offer.knobs:
         return
-    on(slot.preset.input, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note])
+    on(slot.preset.change, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note])
     outputs = [slot.picture, slot.facts, slot.file, slot.note, form.agreement, form.agreed, form.bundle]
     decided = slot.decided.values()
     if decided:

@@ -56,7 +56,7 @@ class Desk:
         """What another choice of rows changes."""
         form = self.form
         return [form.images, form.run, form.row, form.first, form.second, form.table, form.chart, form.status,
-                form.more, form.refused, form.near, form.pair, form.answer, form.waits]  # fmt: skip
+                form.more, form.refused, form.near, form.pair, form.answer, form.waits, form.ship]  # fmt: skip
 
     @property
     def alone(self) -> list[Any]:
@@ -130,13 +130,15 @@ class Desk:
                wanted: Wanted) -> Updates:  # fmt: skip
         """What may be chosen, and what is said of it."""
         form, fit = self.form, [entry for entry in entries if table.fits(entry, wanted)]
+        ship = run if run in [one.id for one in runs] else _newest(runs)
         rows = [(_named(entry), entry.id) for entry in fit[: wanted.most]]
         ran = [(name, id_) for (name, id_), entry in zip(rows, fit, strict=False) if entry.row.status == "ok"]
         second = ran[1][1] if len(ran) > 1 else None
         elsewhere = sum(table.fits(e, wanted) for e in found.entries) - len(fit) if wanted.search else 0
         return {
             form.images: gr.update(choices=_images(found), value=runs[0].manifest.dataset.hash),
-            form.run: gr.update(choices=_runs(runs), value=run if run in [one.id for one in runs] else _newest(runs)),
+            form.run: gr.update(choices=_runs(runs), value=ship),
+            form.ship: ship,
             form.row: gr.update(choices=rows, value=None),
             form.first: gr.update(choices=ran, value=ran[0][1] if ran else None),
             form.second: gr.update(choices=ran, value=second),
@@ -173,12 +175,12 @@ class Desk:
         found = self.boards.look(str(request.session_hash))
         return pair.compared(found.entry(first), found.entry(second))
 
-    def advise(self, request: gr.Request, run: str | None, *limits: Any) -> str:
-        """What to ship of a run."""
+    def advise(self, request: gr.Request, run: str | None, *limits: Any) -> Updates:
+        """What to ship of a run, which is the chosen one from now on."""
         if run is None:
-            return ""
+            return {self.form.answer: ""}
         found = self.boards.look(str(request.session_hash)).run(run)
-        return advice.advised(found, advice.limits(*limits))
+        return {self.form.answer: advice.advised(found, advice.limits(*limits)), self.form.ship: run}
 
 
 def _wanted(filters: Sequence[Any]) -> Wanted:
@@ -258,11 +260,13 @@ def build(demo: gr.Blocks, tab: gr.Tab, boards: Boards) -> Desk:
     form = leaderboard_form.build()
     desk = Desk(boards, form)
     shown = desk.shown
-    asked, limits = [form.images, form.run, *form.filters], [form.run, *form.limits]
+    asked, limits = [form.images, form.ship, *form.filters], [form.run, *form.limits]
     linked = _on(demo.load, desk.opened, None, desk.alone)
     linked.then(None, None, None, js=TO_TAB)
-    _on(_on(form.again.click, desk.show, asked, shown).then, desk.advise, limits, form.answer)  # of a run made anew
-    filters = [part.change if part in (form.search, form.size_mb) else part.input for part in form.filters[:7]]
+    _on(
+        _on(form.again.click, desk.show, asked, shown).then, desk.advise, limits, [form.answer, form.ship]
+    )  # of a run made anew
+    filters = [part.input if part is form.columns else part.change for part in form.filters[:7]]
     _on(_any([tab.select, form.images.input, *filters]), desk.show, asked, shown, trigger_mode="always_last")
     _on(form.more.click, desk.more, asked, [*shown, form.most])
     _on(form.waits.change, desk.tie, asked, [form.table, form.chart], trigger_mode="always_last")
@@ -287,7 +291,7 @@ def _rows(form: Form, desk: Desk, limits: list[Any]) -> None:
     _on(form.row.input, desk.near, form.row, form.near, **slow)
     _on(form.compare.click, desk.pair, [form.first, form.second], form.pair, **slow)
     for part in limits:  # a run that is chosen for the visitor too: by then the browser knows its name
-        _on(part.change, desk.advise, limits, form.answer, trigger_mode="always_last")
+        _on(part.change, desk.advise, limits, [form.answer, form.ship], trigger_mode="always_last")
 
 
 def _any(listen: list[Callable[..., Any]]) -> Callable[..., Any]:
