@@ -90,9 +90,10 @@ def test_what_is_ticked_is_left_out_of_the_benchmark_and_a_reload_shows_all_agai
     app: Running, context: BrowserContext, number: str
 ) -> None:
     screen = Screen.of(context, app.url)
-    screen.open(f"?study={number}")
+    screen.open(f"?from=elsewhere&study={number}")
     page = screen.page
     expect(page.locator("#dataset-rows tbody tr")).to_have_count(1)
+    expect(page.locator("#dataset-link").locator("input, textarea")).to_have_value(f"{app.url}?study={number}")
     expect(page.locator("#dataset-list")).to_contain_text("0 of 6 images are left out")
     page.locator("#dataset-suspects input").first.check()
     expect(page.locator("#dataset-list")).to_contain_text("1 of 6 images are left out")

@@ -32,9 +32,9 @@ KEEP_LINK = """(said) => {
   const here = new URL(window.location.href);
   here.searchParams.set('study', number[1]);
   window.history.replaceState(null, '', here);
-  return here.href;
+  return here.origin + here.pathname + '?study=' + number[1];
 }"""
-"""Puts the number of the study into the address, so that a reload opens it again."""
+"""Puts the number of the study into the address, so that a reload opens it again; the link to hand on says no more."""
 
 TO_OWN = """() => {
   if (!window.location.search.includes('study=')) return;

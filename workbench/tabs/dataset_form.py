@@ -130,7 +130,7 @@ def _source(offered: Iterable[str], rules: Rules) -> dict[str, Any]:
                               elem_id="dataset-link")  # fmt: skip
     with gr.Row():
         profile = gr.Button("Profile", variant="primary", elem_id="dataset-profile", scale=3)
-        stop = gr.Button("Stop the profile", variant="stop", elem_id="dataset-stop", scale=1, min_width=90)
+        stop = gr.Button("Stop the profile", variant="stop", elem_id="dataset-stop", scale=1, min_width=150)
     state = gr.HTML(wording.profile_state(None), elem_id="dataset-state")
     return {"source": source, "file": file, "link": link, "profile": profile, "stop": stop, "profile_state": state}
 
@@ -169,7 +169,7 @@ def _benchmark(offers: Sequence[Offer]) -> dict[str, Any]:
                            info="From the true masks: as if clicked by one who knows the answer.")  # fmt: skip
     with gr.Row():
         start = gr.Button("Start the benchmark", variant="primary", elem_id="dataset-start", scale=3)
-        halt = gr.Button("Stop the benchmark", variant="stop", elem_id="dataset-halt", scale=1, min_width=90)
+        halt = gr.Button("Stop the benchmark", variant="stop", elem_id="dataset-halt", scale=1, min_width=180)
     state = gr.HTML(wording.run_state(None), elem_id="dataset-run-state")
     rows = gr.HTML("", elem_id="dataset-rows")
     board = gr.Button("See it on the leaderboard", size="sm", visible=False, elem_id="dataset-board")
