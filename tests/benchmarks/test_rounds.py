@@ -28,7 +28,7 @@ pytestmark = pytest.mark.alone
 
 
 class Known(Pipeline):
-    """Takes 30 ms a call and 20 ms an image, in two stages, and keeps what it took by its own clock."""
+    """Takes 60 ms a call and 40 ms an image, in two stages, and keeps what it took by its own clock."""
 
     info = PipelineInfo(name="known", title="Known")
     Params = SlowParams
@@ -40,10 +40,10 @@ class Known(Pipeline):
     def _infer(self, images: list[Image], prompts: list[Prompt], params: SlowParams) -> list[Evidence]:
         start = perf_counter()
         with self.clock.stage("call"):
-            sleep(0.030)
+            sleep(0.060)
         between = perf_counter()
         with self.clock.stage("images"):
-            sleep(0.020 * len(images))
+            sleep(0.040 * len(images))
         if len(images) == 1:
             self.parts["call"].append(between - start)
             self.parts["images"].append(perf_counter() - between)
@@ -94,17 +94,17 @@ def stages_off(timing: Timing, parts: dict[str, list[float]]) -> float:
 def test_a_known_pipeline_is_recovered_within_a_hundredth() -> None:
     for _ in range(TRIES):
         pipeline = Known()
-        timing, _ = measured(pipeline, [sample(str(i)) for i in range(6)], budget_s=4, sizes=(1, 4))
+        timing, _ = measured(pipeline, [sample(str(i)) for i in range(6)], budget_s=8, sizes=(1, 4))
         if off(timing, pipeline.taken) <= 0.01 and stages_off(timing, pipeline.parts) <= 0.03:
             break
     assert off(timing, pipeline.taken) <= 0.01
     row = times.columns(timing, seed=0)
     stages, mean_ms = timing.stages_ms, row["latency_ms"]["mean"]
-    assert row["latency_ms"]["p50"] >= 50
+    assert row["latency_ms"]["p50"] >= 100
     assert row["throughput_ips"].batch_size == 4
     assert row["throughput_ips"].value > 1.5 * 1e3 / mean_ms
     assert stages_off(timing, pipeline.parts) <= 0.03
-    assert (stages["call"], stages["images"]) == (pytest.approx(30, rel=0.03), pytest.approx(20, rel=0.03))
+    assert (stages["call"], stages["images"]) == (pytest.approx(60, rel=0.03), pytest.approx(40, rel=0.03))
     assert sum(stages.values()) == pytest.approx(mean_ms, rel=0.03)
     assert timing.overhead_ms is not None
     assert sum(stages.values()) + timing.overhead_ms == pytest.approx(mean_ms, abs=2e-3)

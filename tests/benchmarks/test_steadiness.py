@@ -106,10 +106,10 @@ def test_a_disturbed_window_is_repeated_and_counted_but_not_for_ever() -> None:
 
 def test_repeats_take_no_more_time_than_they_are_given() -> None:
     windows = Windows(Disturbed(iter(["x"] * 9)))
-    windows.allow(5, 0.025)
-    assert [windows.judged(lambda: sleep(0.01))[1] for _ in range(3)] == [False, False, True]
-    windows.allow(5, 0.005)
-    assert windows.judged(lambda: sleep(0.01))[1]  # one slow call alone would take all the time there is
+    windows.allow(5, 0.28)
+    assert [windows.judged(lambda: sleep(0.1))[1] for _ in range(3)] == [False, False, True]
+    windows.allow(5, 0.05)
+    assert windows.judged(lambda: sleep(0.1))[1]  # one slow call alone would take all the time there is
 
 
 CARDS = {
