@@ -118,6 +118,14 @@ def test_a_preset_brings_its_values_and_runs_by_its_name(screen: Screen) -> None
     expect(screen.card("classical")).to_contain_text("Changed: press “Run this one again”")
     screen.compare()
     expect(screen.picture("classical")).to_have_attribute("alt", screen.starts("Overlay by classical@coin-seed"))
+    knob = screen.card("classical").get_by_role("slider").first
+    moved = knob.input_value()
+    screen.changed("classical", lambda: knob.press("Home"))
+    assert knob.input_value() != moved
+    screen.page.get_by_label("Preset of Classical (no network)").focus()
+    screen.page.keyboard.press("Tab")
+    screen.changed("classical", lambda: knob.press("ArrowRight"))
+    assert float(knob.input_value()) < float(moved), "a list that is left brings nothing back"
 
 
 def test_one_that_fails_takes_no_other_along(screen: Screen) -> None:

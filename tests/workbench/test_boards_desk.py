@@ -149,8 +149,11 @@ def test_a_link_opens_its_run(desk: Desk) -> None:
     update = desk.opened(request("me", tab="leaderboard", run=run.id))
     assert labels(update[desk.form.table]) == ["lone"] and update[desk.form.run]["value"] == run.id
     assert update[desk.form.search] == "ccc333"
+    assert update[desk.form.given] == run.id
     kept = shown(desk, run.manifest.dataset.hash, run.id)[0]
-    assert kept[desk.form.run]["value"] == run.id
+    assert "value" not in kept[desk.form.run], "what was chosen stays"
+    other = shown(desk, None, run.id)[0]
+    assert other[desk.form.run]["value"] == other[desk.form.given] != run.id, "of other images it is no run"
     assert list(desk.opened(request("me"))) == [desk.form.status], "a page that asks for nothing changes nothing"
     with pytest.raises(gr.Error, match="no finished run"):
         plainly(desk.opened)(request("me", tab="leaderboard", run="../../etc"))
@@ -180,15 +183,10 @@ def test_a_link_to_a_run_that_is_not_finished_says_so(desk: Desk) -> None:
 
 def test_what_to_ship_follows_the_limits(desk: Desk) -> None:
     run = next(run for run in desk.boards.look("me").runs if run.folder.name == "aaa111")
-
-    def answer(*asked: Any) -> str:
-        return str(desk.advise(request("me"), *asked)[desk.form.answer])
-
-    assert "Ship good." in answer(run.id, 0, 0, 0, False)
-    assert "Nothing fits." in answer(run.id, 1, 0, 0, False)
-    assert "forbids commercial use" in answer(run.id, None, None, 0, True)
-    assert answer(None, 0, 0, 0, False) == ""
-    assert desk.advise(request("me"), run.id, 0, 0, 0, False)[desk.form.ship] == run.id
+    assert "Ship good." in desk.advise(request("me"), run.id, 0, 0, 0, False)
+    assert "Nothing fits." in desk.advise(request("me"), run.id, 1, 0, 0, False)
+    assert "forbids commercial use" in desk.advise(request("me"), run.id, None, None, 0, True)
+    assert desk.advise(request("me"), None, 0, 0, 0, False) == ""
     with pytest.raises(gr.Error, match="cannot be -1"):
         plainly(desk.advise)(request("me"), run.id, -1, 0, 0, False)
 
@@ -219,13 +217,15 @@ def test_the_folder_of_runs_may_be_named_on_the_command_line() -> None:
     assert "--runs" in CliRunner().invoke(app, ["--help"], terminal_width=200).stdout
 
 
-def test_no_event_is_given_a_list_that_it_fills(desk: Desk) -> None:
+def test_no_event_is_given_a_list_that_it_fills_anew(desk: Desk) -> None:
     """A browser asks twice when a choice is made and the list left; by the second time it is of another list."""
     form = desk.form
-    filled = {part._id for part in (form.run, form.row, form.first, form.second)}
+    filled = {
+        part._id for part in (form.run, form.row, form.first, form.second)
+    }  # images are only ever added to theirs
     root: Any = form.table
     while root.parent is not None:
         root = root.parent
     fills = [fn for fn in root.fns.values() if filled <= {part._id for part in fn.outputs}]
-    assert len(fills) >= 4, "opened, shown, more, the newest"
+    assert len(fills) == 5, "opened, shown, made anew, more, the newest"
     assert not any(filled & {part._id for part in fn.inputs} for fn in fills)

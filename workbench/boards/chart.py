@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from benchmarks.report import figures, page_charts, pareto
 from benchmarks.report.facts import Facts, Series, series_of
@@ -35,13 +36,15 @@ def labels(entries: Sequence[Entry]) -> Mapping[str, str]:
 
 @lru_cache(KEPT)
 def _labels(named: tuple[tuple[str, str, str, str], ...]) -> Mapping[str, str]:
-    """By id, label, folder and id of the run: each longer one where the one before is not enough."""
+    """Of ids, labels, folders and ids of runs; a longer one is taken where the one before is not alone."""
     found = {id_: label for id_, label, _, _ in named}
-    for longer in range(3):
+    with_start = {id_: f"{label} ({folder[:START]})" for id_, label, folder, _ in named}
+    with_folder = {id_: f"{label} ({folder})" for id_, label, folder, _ in named}
+    with_run = {id_: f"{label} ({run})" for id_, label, _, run in named}
+    for longer in (with_start, with_folder, with_run):
         count = Counter(found.values())
-        found |= {id_: f"{label} ({(folder[:START], folder, run)[longer]})" for id_, label, folder, run in named
-                  if count[found[id_]] > 1}  # fmt: skip
-    return found
+        found = {id_: longer[id_] if count[label] > 1 else label for id_, label in found.items()}
+    return MappingProxyType(found)
 
 
 def called(one: Series, label: str) -> Series:

@@ -85,7 +85,7 @@ def fits(entry: Entry, wanted: Wanted) -> bool:
 
 
 def _may_be_used(allowed: str | None, use: str) -> bool:
-    return allowed == "yes" if use == "yes" else allowed not in ("no", None)
+    return {"yes": allowed == "yes", "not no": allowed not in ("no", None)}.get(use, True)
 
 
 def order(entries: Sequence[Entry], sort: str) -> list[Entry]:

@@ -24,10 +24,9 @@ from workbench.service import Service
 from workbench.settings import Settings
 from workbench.tabs import batch_form
 from workbench.tabs.batch_form import BatchForm
-from workbench.tabs.events import on
+from workbench.tabs.events import SLOW, on
 
 Updates = dict[Any, Any]
-SLOW: dict[str, Any] = {"concurrency_id": "files", "concurrency_limit": 1}
 KEEP_ADDRESS = """(number, refusal) => { if (!refusal && /^[0-9a-f]{32}$/.test(number)) {
     const address = new URL(location);
     address.searchParams.set("batch", number);
@@ -163,11 +162,9 @@ def build(service: Service, shelf: Shelf, settings: Settings) -> BatchDesk:
     opened = [form.number, form.current, form.refusal, *changed]
     begun = _on(form.start.click, desk.start, form.asked, [form.files, *opened], **SLOW,
                 show_progress="minimal", show_progress_on=form.status)  # fmt: skip
-    begun.then(None, [form.number, form.refusal], None, js=KEEP_ADDRESS, api_visibility="private")
-    for listen in (form.open.click, form.number.submit):
-        _on(listen, desk.open, form.number, opened).then(
-            None, [form.number, form.refusal], None, js=KEEP_ADDRESS, api_visibility="private"
-        )
+    found = [_on(listen, desk.open, form.number, opened) for listen in (form.open.click, form.number.submit)]
+    for event in (begun, *found):
+        _on(event.then, None, [form.number, form.refusal], js=KEEP_ADDRESS)
     events: dict[Any, Callable[..., Updates]] = {
               form.timer.tick: desk.tick, form.back.click: desk.turn(-1), form.forward.click: desk.turn(1),
               form.shown.change: desk.select, form.stop.click: desk.stop, form.go_on.click: desk.go_on}  # fmt: skip
@@ -191,4 +188,4 @@ def _linked(desk: BatchDesk, outputs: list[Any]) -> None:
     demo = gr.context.Context.root_block
     assert demo is not None  # inside a Gradio context
     _on(demo.load, linked, None, outputs)
-    demo.load(None, None, None, js=SHOW_TAB, api_visibility="private")
+    _on(demo.load, None, js=SHOW_TAB)

@@ -12,7 +12,6 @@ from pipelines.images.sniff import sniff
 from workbench.examples import Example, example, examples
 from workbench.files.shelf import Shelf
 from workbench.given import addresses
-from workbench.plainly import plainly
 from workbench.service import Service
 from workbench.settings import Settings
 from workbench.tabs import form as forms
@@ -111,13 +110,15 @@ def _slot(form: Form, slot: Slot, desk: Desk) -> None:
     on(slot.kind.change, desk.file(slot), slot.kind, slot.file, show_progress="minimal")  # input comes twice
     if not slot.offer.knobs:
         return
-    on(slot.preset.change, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note])
+    chosen = partial(gr.on, [slot.preset.change, slot.preset.select])  # select: the same once more, by the mouse
+    on(chosen, partial(_preset, slot), slot.preset, [*slot.knobs.values(), slot.note], trigger_mode="always_last")
     outputs = [slot.picture, slot.facts, slot.file, slot.note, form.agreement, form.agreed, form.bundle]
     decided = slot.decided.values()
     if decided:
         on(partial(gr.on, [part.input for part in decided]), desk.decide(slot), [*form.look, *decided], outputs,
             trigger_mode="always_last")  # fmt: skip
-    slow = [part.input for name, part in slot.knobs.items() if name not in slot.decided]
+    slow = [part.change if isinstance(part, gr.Dropdown) else part.input  # a list's input comes when it is left, too
+            for name, part in slot.knobs.items() if name not in slot.decided]  # fmt: skip
     if slow:
         on(partial(gr.on, slow), _stale, None, slot.note)
 
@@ -159,4 +160,4 @@ def link(form: Form, shelf: Shelf) -> tuple[Callable[..., Any], list[Any]]:
             found |= {slot.chosen: slot.offer.name in wanted and slot.offer.reason is None for slot in form.slots}
         return found
 
-    return plainly(opened), [form.picture, form.truth, form.prompt, *(slot.chosen for slot in form.slots)]
+    return opened, [form.picture, form.truth, form.prompt, *(slot.chosen for slot in form.slots)]

@@ -22,9 +22,8 @@ from workbench.studies.store import Studies
 from workbench.studies.study import LIST, Study, Wanted
 from workbench.tabs import dataset_form
 from workbench.tabs.dataset_form import Form
-from workbench.tabs.events import on
+from workbench.tabs.events import SLOW, on
 
-SLOW: dict[str, Any] = {"concurrency_id": "files", "concurrency_limit": 1}
 SHOW, HIDE = "Show the whole report here", "Hide the report"
 KEEP_LINK = """(said) => {
   const number = /study=([0-9a-f]{32})/.exec(said || '');
@@ -226,9 +225,9 @@ def build(demo: gr.Blocks, service: Service, studies: Studies) -> DatasetDesk:
     _on(form.propose.click, desk.propose, form.link, form.suspects)
     _on(form.none.click, list, None, form.suspects)
     _on(form.show.click, desk.show, [form.show, form.link], [form.viewer, form.show])
-    form.link.change(None, form.link, form.link, js=KEEP_LINK)
+    _on(form.link.change, None, form.link, form.link, js=KEEP_LINK)
     _on(demo.load, desk.opened, None, form.shown)
-    demo.load(None, js=TO_OWN)
+    _on(demo.load, None, js=TO_OWN)
     return desk
 
 

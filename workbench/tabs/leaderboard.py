@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import time_ns
@@ -56,7 +56,7 @@ class Desk:
         """What another choice of rows changes."""
         form = self.form
         return [form.images, form.run, form.row, form.first, form.second, form.table, form.chart, form.status,
-                form.more, form.refused, form.near, form.pair, form.answer, form.waits, form.ship]  # fmt: skip
+                form.more, form.refused, form.near, form.pair, form.answer, form.waits, form.given]  # fmt: skip
 
     @property
     def alone(self) -> list[Any]:
@@ -64,11 +64,11 @@ class Desk:
         form = self.form
         return [*self.shown, form.metric, form.search, form.device, form.use, form.size_mb, form.most]
 
-    def show(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Updates:
+    def show(self, request: gr.Request, images: str | None, given: str | None, *filters: Any) -> Updates:
         """The rows that are wanted, at once; what the images can tell apart comes from `tie` where it is not known."""
-        return self._shown(self.boards.look(str(request.session_hash)), images, run, _wanted(filters))
+        return self._shown(self.boards.look(str(request.session_hash)), images, given, _wanted(filters))
 
-    def tie(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Updates:
+    def tie(self, request: gr.Request, images: str | None, given: str | None, *filters: Any) -> Updates:
         """The same rows with what the images can tell apart; nothing that may be chosen changes under the hand."""
         self.under_way.append(images)
         try:
@@ -104,9 +104,10 @@ class Desk:
         form, wanted = self.form, Wanted(search=run.folder.name)
         unfiltered = {form.device: ANY, form.use: ANY, form.size_mb: 0, form.most: wanted.most}
         shown = self._shown(found, run.manifest.dataset.hash, run.id, wanted)
+        shown[form.run]["value"] = run.id
         return shown | unfiltered | {form.metric: wanted.metric, form.search: wanted.search}
 
-    def _shown(self, found: Found, images: str | None, run: str | None, wanted: Wanted) -> Updates:
+    def _shown(self, found: Found, images: str | None, given: str | None, wanted: Wanted) -> Updates:
         by_images = datasets(found.runs)
         if not by_images:
             return self._nothing(found) | self._stamp(())
@@ -114,7 +115,7 @@ class Desk:
         entries, ranked = _ranked(runs, wanted)
         pairs = self.ties.known(ranked)
         drawn = self._drawn(entries, ranked, wanted, pairs) | self._stamp(pairs)
-        return self._lists(found, runs, run, entries, wanted) | drawn
+        return self._lists(found, runs, given, entries, wanted) | drawn
 
     def _stamp(self, pairs: tuple[Pair, ...] | None) -> Updates:
         """Has the browser ask for `tie` with what is chosen by then; what comes of an older one is overwritten."""
@@ -124,21 +125,22 @@ class Desk:
         form, empty = self.form, gr.update(choices=[], value=None)
         lists = dict.fromkeys((form.images, form.run, form.row, form.first, form.second), empty)
         blank = dict.fromkeys((form.table, form.chart, form.near, form.pair, form.answer), "")
-        return {**lists, **blank, form.status: NONE, form.refused: refused(found), form.more: gr.update(visible=False)}
+        told = {form.status: NONE, form.refused: refused(found), form.more: gr.update(visible=False), form.given: None}
+        return lists | blank | told
 
-    def _lists(self, found: Found, runs: Sequence[Run], run: str | None, entries: Sequence[Entry],
+    def _lists(self, found: Found, runs: Sequence[Run], given: str | None, entries: Sequence[Entry],
                wanted: Wanted) -> Updates:  # fmt: skip
         """What may be chosen, and what is said of it."""
         form, fit = self.form, [entry for entry in entries if table.fits(entry, wanted)]
-        ship = run if run in [one.id for one in runs] else _newest(runs)
+        chosen: dict[str, Any] = {} if given in [one.id for one in runs] else {"value": _newest(runs)}
         rows = [(_named(entry), entry.id) for entry in fit[: wanted.most]]
         ran = [(name, id_) for (name, id_), entry in zip(rows, fit, strict=False) if entry.row.status == "ok"]
         second = ran[1][1] if len(ran) > 1 else None
         elsewhere = sum(table.fits(e, wanted) for e in found.entries) - len(fit) if wanted.search else 0
         return {
             form.images: gr.update(choices=_images(found), value=runs[0].manifest.dataset.hash),
-            form.run: gr.update(choices=_runs(runs), value=ship),
-            form.ship: ship,
+            form.run: gr.update(choices=_runs(runs), **chosen),
+            form.given: chosen.get("value", given),
             form.row: gr.update(choices=rows, value=None),
             form.first: gr.update(choices=ran, value=ran[0][1] if ran else None),
             form.second: gr.update(choices=ran, value=second),
@@ -156,10 +158,10 @@ class Desk:
         return {self.form.table: fragment(table.drawn(entries, wanted, against), waits),
                 self.form.chart: chart.trade_off(ranked, fit, pairs or ())}  # fmt: skip
 
-    def more(self, request: gr.Request, images: str | None, run: str | None, *filters: Any) -> Updates:
+    def more(self, request: gr.Request, images: str | None, given: str | None, *filters: Any) -> Updates:
         """Fifty rows more."""
         most = int(filters[-1]) + MORE
-        return self.show(request, images, run, *filters[:-1], most) | {self.form.most: most}
+        return self.show(request, images, given, *filters[:-1], most) | {self.form.most: most}
 
     def near(self, request: gr.Request, id_: str | None) -> str:
         """One row from near."""
@@ -175,12 +177,12 @@ class Desk:
         found = self.boards.look(str(request.session_hash))
         return pair.compared(found.entry(first), found.entry(second))
 
-    def advise(self, request: gr.Request, run: str | None, *limits: Any) -> Updates:
-        """What to ship of a run, which is the chosen one from now on."""
+    def advise(self, request: gr.Request, run: str | None, *limits: Any) -> str:
+        """What to ship of a run."""
         if run is None:
-            return {self.form.answer: ""}
+            return ""
         found = self.boards.look(str(request.session_hash)).run(run)
-        return {self.form.answer: advice.advised(found, advice.limits(*limits)), self.form.ship: run}
+        return advice.advised(found, advice.limits(*limits))
 
 
 def _wanted(filters: Sequence[Any]) -> Wanted:
@@ -260,14 +262,14 @@ def build(demo: gr.Blocks, tab: gr.Tab, boards: Boards) -> Desk:
     form = leaderboard_form.build()
     desk = Desk(boards, form)
     shown = desk.shown
-    asked, limits = [form.images, form.ship, *form.filters], [form.run, *form.limits]
+    asked, limits = [form.images, form.given, *form.filters], [form.run, *form.limits]
     linked = _on(demo.load, desk.opened, None, desk.alone)
-    linked.then(None, None, None, js=TO_TAB)
-    _on(
-        _on(form.again.click, desk.show, asked, shown).then, desk.advise, limits, [form.answer, form.ship]
-    )  # of a run made anew
-    filters = [part.input if part is form.columns else part.change for part in form.filters[:7]]
-    _on(_any([tab.select, form.images.input, *filters]), desk.show, asked, shown, trigger_mode="always_last")
+    _on(linked.then, None, js=TO_TAB)
+    again = _on(form.again.click, desk.show, asked, shown)
+    _on(again.then, desk.advise, limits, form.answer)  # of a run made anew
+    filters = [part.change for part in form.filters[:6]]  # a list's input comes when it is left, too
+    causes = partial(gr.on, [tab.select, form.images.change, *filters, form.columns.input])
+    _on(causes, desk.show, asked, shown, trigger_mode="always_last")  # one event: of two the older may come last
     _on(form.more.click, desk.more, asked, [*shown, form.most])
     _on(form.waits.change, desk.tie, asked, [form.table, form.chart], trigger_mode="always_last")
     _rows(form, desk, limits)
@@ -281,19 +283,15 @@ def follow(button: gr.Button, desk: Desk) -> None:
         button: that is pressed.
         desk: of this tab.
     """
-    _on(button.click, desk.newest, None, desk.alone).then(None, None, None, js=TO_OPEN)
+    chosen = _on(button.click, desk.newest, None, desk.alone)
+    _on(chosen.then, None, js=TO_OPEN)
 
 
 def _rows(form: Form, desk: Desk, limits: list[Any]) -> None:
     slow = {"show_progress": "minimal"}
     pressed = _on(form.table.click, desk.press, None, [form.row, form.near], **slow, show_progress_on=form.status)
-    pressed.then(None, None, None, js=TO_ROW)
+    _on(pressed.then, None, js=TO_ROW)
     _on(form.row.input, desk.near, form.row, form.near, **slow)
     _on(form.compare.click, desk.pair, [form.first, form.second], form.pair, **slow)
     for part in limits:  # a run that is chosen for the visitor too: by then the browser knows its name
-        _on(part.change, desk.advise, limits, [form.answer, form.ship], trigger_mode="always_last")
-
-
-def _any(listen: list[Callable[..., Any]]) -> Callable[..., Any]:
-    """Several causes of one event: of two events the older could be answered last."""
-    return partial(gr.on, listen)
+        _on(part.change, desk.advise, limits, form.answer, trigger_mode="always_last")

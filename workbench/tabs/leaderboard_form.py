@@ -49,7 +49,7 @@ class Form:
         compare: compares them.
         pair: what comes of it.
         run: of which something is to be shipped.
-        ship: the same as the app knows it: a browser may tell of one that was in the list before.
+        given: the run that the app chose last. While it is among those to choose from, what is chosen stays.
         answer: what.
     """
 
@@ -68,7 +68,7 @@ class Form:
     most: gr.State
     waits: gr.State
     run: gr.Dropdown
-    ship: gr.State
+    given: gr.State
     latency_ms: gr.Slider
     memory_mb: gr.Slider
     miou: gr.Slider
@@ -145,7 +145,7 @@ def _ship() -> dict[str, Any]:
                              elem_id="board-miou", min_width=260)  # fmt: skip
             commercial = gr.Checkbox(label="Commercial use allowed", elem_id="board-commercial", min_width=260)
         answer = gr.HTML("", elem_id="board-answer", elem_classes="board")
-    return {"run": run, "ship": gr.State(None), "latency_ms": latency, "memory_mb": memory, "miou": miou,
+    return {"run": run, "given": gr.State(None), "latency_ms": latency, "memory_mb": memory, "miou": miou,
             "commercial": commercial, "answer": answer}  # fmt: skip
 
 
