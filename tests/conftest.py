@@ -67,7 +67,7 @@ def commanding(folder: Path) -> Run:
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **variables, "PYTHONPATH": python_path(variables)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     return run

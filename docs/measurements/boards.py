@@ -167,11 +167,13 @@ def on_page(runs: Path) -> Iterator[str]:
             page = opened(browser, app.url)
             yield f"page, tab, {visit:<24} {page.evaluate(WATCHED, ['tab', None]):7.0f} ms"
         page.wait_for_timeout(STANDS_MS)
-        taken, worked, begun = [], [], main_thread_ms(page)
+        taken, worked, session = [], [], page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+        begun = main_thread_ms(session)
         for number in range(SEARCHES):
             taken.append(page.evaluate(WATCHED, ["search", f"row-{number % 4}"]))
             page.wait_for_timeout(STANDS_MS / 4)
-            worked.append(main_thread_ms(page) - sum(worked) - begun)
+            worked.append(main_thread_ms(session) - sum(worked) - begun)
         yield f"page, {SEARCHES} searches          {statistics.median(taken):7.0f} ms (worst {max(taken):.0f})"
         yield f"browser's main thread at work for each {statistics.median(worked):.0f} ms"
         tabs = [opened(browser, app.url, STANDS_MS).evaluate(WATCHED, ["tab", None]) for _ in range(5)]
@@ -179,14 +181,11 @@ def on_page(runs: Path) -> Iterator[str]:
         browser.close()
 
 
-def main_thread_ms(page: Any) -> float:
-    """For which the thread that draws a page was at work until now."""
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable")
+def main_thread_ms(session: Any) -> float:
+    """For which the thread that draws a page was at work since its figures were asked for."""
     (found,) = (
         one["value"] for one in session.send("Performance.getMetrics")["metrics"] if one["name"] == "TaskDuration"
     )
-    session.detach()
     return float(found) * 1e3
 
 
