@@ -117,18 +117,8 @@ def made_desk(boards: Boards) -> Desk:
 
 def asked(desk: Desk, wanted: Wanted) -> Any:
     """What a filter does: look at the folders, rank, filter, draw table and picture, fill the lists."""
-    columns = list(wanted.columns)
-    filters = (
-        wanted.metric,
-        wanted.search,
-        wanted.device,
-        wanted.use,
-        wanted.size_mb,
-        wanted.sort,
-        columns,
-        wanted.most,
-    )
-    return desk.show(gr.Request(session_hash="me"), None, None, *filters)
+    rows = (wanted.metric, wanted.search, wanted.device, wanted.use, wanted.size_mb)
+    return desk.show(gr.Request(session_hash="me"), None, None, *rows, wanted.sort, list(wanted.columns), wanted.most)
 
 
 def measured(runs: Path) -> Iterator[str]:
@@ -183,10 +173,8 @@ def on_page(runs: Path) -> Iterator[str]:
 
 def main_thread_ms(session: Any) -> float:
     """For which the thread that draws a page was at work since its figures were asked for."""
-    (found,) = (
-        one["value"] for one in session.send("Performance.getMetrics")["metrics"] if one["name"] == "TaskDuration"
-    )
-    return float(found) * 1e3
+    found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    return float(found["TaskDuration"]) * 1e3
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def _inputs(form: Form, desk: Desk) -> None:
         on(button.click, desk.take(name), None, taken)
     for asks in (form.fetch.click, form.url.submit):  # in a line of their own: hosts that are slow hold up nobody else
         on(asks, partial(_fetched, desk.shelf), form.url, [form.picture, form.truth], show_progress="minimal",
-            concurrency_id=ADDRESSES)  # fmt: skip
+           concurrency_id=ADDRESSES)  # fmt: skip
     on(form.pointer.select, desk.point, [form.points, form.mode], [form.points, form.pointer])
     on(form.points.blur, desk.mark, form.points, [form.pointer, form.status])
 
@@ -116,7 +116,7 @@ def _slot(form: Form, slot: Slot, desk: Desk) -> None:
     decided = slot.decided.values()
     if decided:
         on(partial(gr.on, [part.input for part in decided]), desk.decide(slot), [*form.look, *decided], outputs,
-            trigger_mode="always_last")  # fmt: skip
+           trigger_mode="always_last")  # fmt: skip
     slow = [part.change if isinstance(part, gr.Dropdown) else part.input  # a list's input comes when it is left, too
             for name, part in slot.knobs.items() if name not in slot.decided]  # fmt: skip
     if slow:

@@ -201,8 +201,7 @@ def _pictures(form: Form, ours: VoteDesk, desk: Desk) -> None:
 def _votes(form: Form, ours: VoteDesk, settings: Settings) -> None:
     asked = [form.picture, form.prompt, form.who, form.view, form.voter]
     looks = on(form.show.click, ours.show, asked, [*form.shown, form.voter], show_progress="minimal",
-                show_progress_on=form.status, concurrency_id=LOOKS,
-                concurrency_limit=settings.at_once)  # fmt: skip
+               show_progress_on=form.status, concurrency_id=LOOKS, concurrency_limit=settings.at_once)  # fmt: skip
     on(form.stop.click, ours.stop, None, form.status)
     on(form.stop.click, None, cancels=[looks])
     on(form.view.change, ours.view, form.view, [form.left, form.right], trigger_mode="always_last")
