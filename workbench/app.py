@@ -13,6 +13,7 @@ from gradio import processing_utils
 
 from workbench import routes, theme
 from workbench.batches import served as of_batches
+from workbench.boards import served as of_boards
 from workbench.boards.stored import Boards
 from workbench.door import refusals, sessions, worded
 from workbench.examples import examples
@@ -89,11 +90,13 @@ class App:
         lines = {LOOKS: WAITING, ADDRESSES: WAITING}
         refusals.limit(self.demo, lines | dict.fromkeys((QUICK, vote.VOTES), WAITING_QUICK))
         routes.health(served, self.state)
+        rows = of_boards.Rows(self.boards)
+        of_boards.serve(served, rows)
         of_batches.serve(served, self.batch.batches)
         of_studies.serve(served, self.dataset.studies)
         self.dataset.studies.start()
         decoders().warm()
-        Thread(target=self.boards.look, args=("",), daemon=True).start()  # so that nobody waits for them to be read
+        Thread(target=rows.warm, daemon=True).start()  # so that nobody waits for them to be read
         return str(address)
 
     def state(self) -> dict[str, Any]:
@@ -182,7 +185,7 @@ def launching(settings: Settings) -> dict[str, Any]:
         "show_error": False, "strict_cors": True, "state_session_capacity": STATES, "max_file_size": MAX_FILE_SIZE,
         "allowed_paths": [], "mcp_server": False, "pwa": False, "ssr_mode": False, "enable_monitoring": False,
         "footer_links": ["api", "settings"], "theme": theme.theme(), "css": theme.css(examples().values()),
-        "head": HEAD, "run_history": False,
+        "head": HEAD + theme.scripts(), "run_history": False,
     }  # fmt: skip
 
 

@@ -32,6 +32,12 @@ def theme() -> Any:
     )  # fmt: skip
 
 
+def scripts() -> str:
+    """What the tabs have the browser do by itself."""
+    files = sorted(Path(__file__).with_name("tabs").glob("*.js"))
+    return "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in files)
+
+
 def css(examples: Iterable[Example]) -> str:
     """The style sheets of the app and its tabs, with a picture on the button of each example."""
     rules = [f"#example-{one.name}, #vote-example-{one.name} {{ background-image: url({one.thumbnail()}); }}"

@@ -24,14 +24,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import gradio as gr
-
 from benchmarks.run_folder import MANIFEST, SUMMARY
 from workbench.boards import advice, closer, table
+from workbench.boards.chart import Ties
+from workbench.boards.query import Query
+from workbench.boards.shown import shown
 from workbench.boards.stored import Boards
 from workbench.boards.table import Wanted
-from workbench.tabs import leaderboard
-from workbench.tabs.leaderboard import Desk
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHED = """([what, wanted]) => new Promise(done => {
@@ -109,29 +108,21 @@ def seconds(call: Callable[[], Any], times: int = 5) -> str:
     return f"{statistics.median(taken) * 1e3:8.0f} ms (worst {max(taken) * 1e3:.0f}), of a core {work:.0f} ms"
 
 
-def made_desk(boards: Boards) -> Desk:
-    """The tab without a page."""
-    with gr.Blocks(analytics_enabled=False) as demo, gr.Tab("Leaderboard") as tab:
-        return leaderboard.build(demo, tab, boards)
-
-
-def asked(desk: Desk, wanted: Wanted) -> Any:
+def asked(boards: Boards, ties: Ties, wanted: Wanted) -> str:
     """What a filter does: look at the folders, rank, filter, draw table and picture, fill the lists."""
-    rows = (wanted.metric, wanted.search, wanted.device, wanted.use, wanted.size_mb)
-    return desk.show(gr.Request(session_hash="me"), None, None, *rows, wanted.sort, list(wanted.columns), wanted.most)
+    return json.dumps(shown(boards.look("me"), Query(wanted=wanted), ties))
 
 
 def measured(runs: Path) -> Iterator[str]:
-    before, boards = memory_mb(), Boards(runs, reference=runs / "none")
-    desk = made_desk(boards)
-    yield f"the tab, first time      {seconds(lambda: asked(desk, Wanted()), 1)}"
-    yield f"the tab, again           {seconds(lambda: asked(desk, Wanted()))}"
+    before, boards, ties = memory_mb(), Boards(runs, reference=runs / "none"), Ties()
+    yield f"the tab, first time      {seconds(lambda: asked(boards, ties, Wanted()), 1)}"
+    yield f"the tab, again           {seconds(lambda: asked(boards, ties, Wanted()))}"
     for name, change in FILTERS.items():
-        yield f"filter, {name:<16} {seconds(lambda change=change: asked(desk, Wanted(**change)))}"
+        yield f"filter, {name:<16} {seconds(lambda change=change: asked(boards, ties, Wanted(**change)))}"
     after = memory_mb()
     entries = table.ranked(boards.look("me").entries)
     yield f"resident memory          {before:8.0f} MB before, {after:.0f} MB with all rows held"
-    yield f"ties of the best         {seconds(lambda: desk.ties.tell(entries), 1)}"
+    yield f"ties of the best         {seconds(lambda: ties.tell(entries), 1)}"
     yield f"a row from near          {seconds(lambda: closer.closer(entries[0]), 3)}"
     none = advice.limits(0, 0, 0, False)
     yield f"what to ship, first time {seconds(lambda: advice.advised(entries[0].run, none), 1)}"

@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from threading import Lock
 from types import MappingProxyType
 
 from benchmarks.report import figures, page_charts, pareto
@@ -75,6 +76,7 @@ class Ties:
 
     def __init__(self) -> None:
         self.held: OrderedDict[Asked, tuple[Pair, ...]] = OrderedDict()
+        self.lock = Lock()
 
     def known(self, entries: Sequence[Entry]) -> tuple[Pair, ...] | None:
         """Pairs of some rows where they were worked out before, else None."""
@@ -92,14 +94,15 @@ class Ties:
             UsageError: records are gone.
         """
         asked, found = _asked(entries), contenders(entries)
-        told = self.held.get(asked)
-        if told is None:
-            names = labels(entries)
-            read = [called(records(entry), names[entry.id]) for entry in found]
-            told = self.held[asked] = pairs(read, found[0].run.manifest.protocol.seed) if found else ()
-            while len(self.held) > KEPT:
-                self.held.popitem(last=False)
-        return told
+        with self.lock:  # who asks for the same meanwhile finds it held
+            told = self.held.get(asked)
+            if told is None:
+                names = labels(entries)
+                read = [called(records(entry), names[entry.id]) for entry in found]
+                told = self.held[asked] = pairs(read, found[0].run.manifest.protocol.seed) if found else ()
+                while len(self.held) > KEPT:
+                    self.held.popitem(last=False)
+            return told
 
 
 def _asked(entries: Sequence[Entry]) -> Asked:

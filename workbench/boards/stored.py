@@ -169,37 +169,40 @@ class Boards:
         folder: of the runs of this machine.
         own: where the runs of a visitor lie.
         reference: the folder of the runs that come with the package.
-        trust_s: seconds for which a run that all see is taken to be as it was: to look at a thousand files takes longer
-            than all that a filter does. What is new in a folder, and a visitor's own, is seen at once.
+        trust_s: seconds for which a finished run that all see is taken to be as it was: to look at a thousand files
+            takes longer than all that a filter does. What is new in a folder, or finished, and a visitor's own, is seen
+            at once.
         held: by folder: what its files were, when that was seen, and what was read.
     """
 
     folder: Path
     own: Places = lambda visitor: None
     reference: Path = REFERENCE
-    trust_s: float = 2.0
+    trust_s: float = 30.0
     held: OrderedDict[Path, tuple[Identity, float, Run | Refused]] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
 
-    def look(self, visitor: str) -> Found:
+    def look(self, visitor: str, *, anew: bool = False) -> Found:
         """What there is now.
 
         Args:
             visitor: whose own runs are listed beside those that all see.
+            anew: whether the files of every run are looked at, and none is trusted to be as it was.
         """
         places: list[tuple[Origin, Path | None]] = [
             ("yours", self.own(visitor)), ("folder", self.folder), ("reference", self.reference)
         ]  # fmt: skip
         folders = [(origin, run_folders(root)) for origin, root in places if root]
-        found = [self._read(folder, origin) for origin, some in folders for folder in some[:MOST_RUNS]]
+        found = [self._read(folder, origin, anew=anew) for origin, some in folders for folder in some[:MOST_RUNS]]
         finished = [one for one in found if isinstance(one, Run)]
         runs = sorted(finished, key=lambda run: run.manifest.created, reverse=True)
         refused = tuple(one for one in found if isinstance(one, Refused))
         return Found(tuple(runs), refused, sum(max(0, len(some) - MOST_RUNS) for _, some in folders))
 
-    def _read(self, folder: Path, origin: Origin) -> Run | Refused:
+    def _read(self, folder: Path, origin: Origin, *, anew: bool) -> Run | Refused:
         known, seen = self.held.get(folder), monotonic()
-        if known and origin != "yours" and seen - known[1] < self.trust_s:
+        may_be_trusted = known is not None and isinstance(known[2], Run) and origin != "yours" and not anew
+        if known and may_be_trusted and seen - known[1] < self.trust_s:
             return known[2]
         now = identity(folder)
         one = known[2] if known and known[0] == now else read(folder, origin)

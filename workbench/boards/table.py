@@ -21,8 +21,9 @@ from workbench.boards.stored import ORIGINS, Entry
 MIOU = "miou"
 ANY = "any"
 USES = {ANY: "any licence", "yes": "allowed, or no weights", "not no": "not forbidden"}
-SHOWN, LONGEST = 15, 200
-"""Rows at first, and letters of a search."""
+DEVICES = {ANY: "any device", "cpu": "cpu", "cuda": "cuda"}
+SHOWN, MOST, LONGEST = 15, 2000, 200
+"""Rows at first and at most, and letters of a search."""
 
 COLUMNS = {
     "quality": "Quality", "against": "mIoU against the best", "p50": "Median latency", "p95": "95 % below",
@@ -106,15 +107,16 @@ _COSTS: Mapping[str, Callable[[Row], float]] = {
 }
 
 
-def drawn(entries: Sequence[Entry], wanted: Wanted, pairs: Mapping[str, Pair | None]) -> Markup:
+def drawn(entries: Sequence[Entry], fit: Sequence[Entry], wanted: Wanted, pairs: Mapping[str, Pair | None]) -> Markup:
     """The rows that fit, with what their flags mean below.
 
     Args:
         entries: of one set of images, as `ranked` gives them: places are among all of these.
-        wanted: which of them, and which columns.
+        fit: those of them that pass the filters.
+        wanted: in which order, how many, and which columns.
         pairs: row → the best against it, None for the best itself; a row that is not in it was not compared.
     """
-    fit = order([entry for entry in entries if fits(entry, wanted)], wanted.sort)[: wanted.most]
+    fit = order(fit, wanted.sort)[: wanted.most]
     if not fit:
         return element("p", "No row passes these filters.")
     numbers = {entry.id: number for number, entry in enumerate(entries)}

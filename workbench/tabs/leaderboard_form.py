@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from benchmarks.metrics import METRICS
-from workbench.boards.table import ANY, COLUMNS, LONGEST, MIOU, SHOWN, SORTS, USES, USUAL
+from workbench.boards.table import ANY, COLUMNS, DEVICES, LONGEST, MIOU, SHOWN, SORTS, USES, USUAL
 
 HEAD = (
     "<h2>Leaderboard</h2><p>Stored runs: what every pipeline reached, at what cost, and how sure that is. "
@@ -25,14 +25,13 @@ SHIP = (
 MOST_MS, MOST_MB = 2000, 16_000
 """Ends of the sliders for latency and memory; who may take more has no limit there."""
 
-DEVICES = [("any device", ANY), ("cpu", "cpu"), ("cuda", "cuda")]
-
 
 @dataclass(frozen=True)
 class Form:
     """All of the tab.
 
     Attributes:
+        page: by which the app knows whose own runs are shown.
         images: which dataset.
         again: looks at the folders again.
         table: the rows.
@@ -41,7 +40,6 @@ class Form:
         refused: runs that are not shown.
         more: shows more rows.
         most: how many are shown.
-        waits: when rows were shown last whose ties are not known yet.
         row: that is looked at closer.
         near: what is seen then.
         first: A of two that are compared.
@@ -49,10 +47,10 @@ class Form:
         compare: compares them.
         pair: what comes of it.
         run: of which something is to be shipped.
-        given: the run that the app chose last. While it is among those to choose from, what is chosen stays.
         answer: what.
     """
 
+    page: gr.Textbox
     images: gr.Dropdown
     metric: gr.Dropdown
     search: gr.Textbox
@@ -65,10 +63,8 @@ class Form:
     status: gr.HTML
     table: gr.HTML
     more: gr.Button
-    most: gr.State
-    waits: gr.State
+    most: gr.Number
     run: gr.Dropdown
-    given: gr.State
     latency_ms: gr.Slider
     memory_mb: gr.Slider
     miou: gr.Slider
@@ -84,9 +80,21 @@ class Form:
     refused: gr.HTML
 
     @property
-    def filters(self) -> list[Any]:
-        """What says which rows are wanted, in the order of `table.Wanted`."""
-        return [self.metric, self.search, self.device, self.use, self.size_mb, self.sort, self.columns, self.most]
+    def asked(self) -> list[Any]:
+        """What says which rows are wanted, in the order of `query.NAMES`."""
+        return [
+            self.page,
+            self.images,
+            self.run,
+            self.metric,
+            self.search,
+            self.device,
+            self.use,
+            self.size_mb,
+            self.sort,
+            self.columns,
+            self.most,
+        ]
 
     @property
     def limits(self) -> list[Any]:
@@ -105,6 +113,7 @@ def build() -> Form:
 
 def _filters() -> dict[str, Any]:
     metrics = [(f"{name}: {metric.title}", name) for name, metric in METRICS.items()]
+    page = gr.Textbox(visible=False)
     with gr.Row(elem_classes="level"):
         images = gr.Dropdown([], label="Images", elem_id="board-images", scale=3, min_width=260)
         metric = gr.Dropdown(metrics, value=MIOU, label="Quality by", elem_id="board-metric", scale=2, min_width=200)
@@ -112,7 +121,8 @@ def _filters() -> dict[str, Any]:
                             max_length=LONGEST, scale=2, min_width=180)  # fmt: skip
         again = gr.Button("Refresh", size="sm", elem_id="board-again", scale=1, min_width=90)
     with gr.Row():
-        device = gr.Dropdown(DEVICES, value=ANY, label="Ran on", elem_id="board-device", min_width=140)
+        devices = [(words, device) for device, words in DEVICES.items()]
+        device = gr.Dropdown(devices, value=ANY, label="Ran on", elem_id="board-device", min_width=140)
         uses = [(words, use) for use, words in USES.items()]
         use = gr.Dropdown(uses, value=ANY, label="Commercial use", elem_id="board-use", min_width=170)
         size_mb = gr.Number(0, label="Weights, at most MB (0 = any)", minimum=0, elem_id="board-size", min_width=170)
@@ -121,15 +131,15 @@ def _filters() -> dict[str, Any]:
     with gr.Accordion("Columns", open=False):
         columns = gr.CheckboxGroup([(title, name) for name, title in COLUMNS.items()], value=list(USUAL),
                                    label="Columns", show_label=False, elem_id="board-columns")  # fmt: skip
-    return {"images": images, "metric": metric, "search": search, "device": device, "use": use, "size_mb": size_mb,
-            "sort": sort, "columns": columns, "again": again}  # fmt: skip
+    return {"page": page, "images": images, "metric": metric, "search": search, "device": device, "use": use,
+            "size_mb": size_mb, "sort": sort, "columns": columns, "again": again}  # fmt: skip
 
 
 def _table() -> dict[str, Any]:
     status = gr.HTML('<p role="status">Looking for runs …</p>', elem_id="board-status")
     table = gr.HTML("", elem_id="board-table", elem_classes="board", js_on_load=ROWS)
     more = gr.Button("Show more rows", size="sm", visible=False, elem_id="board-more")
-    return {"status": status, "table": table, "more": more, "most": gr.State(SHOWN), "waits": gr.State(0)}
+    return {"status": status, "table": table, "more": more, "most": gr.Number(SHOWN, visible=False)}
 
 
 def _ship() -> dict[str, Any]:
@@ -145,7 +155,7 @@ def _ship() -> dict[str, Any]:
                              elem_id="board-miou", min_width=260)  # fmt: skip
             commercial = gr.Checkbox(label="Commercial use allowed", elem_id="board-commercial", min_width=260)
         answer = gr.HTML("", elem_id="board-answer", elem_classes="board")
-    return {"run": run, "given": gr.State(None), "latency_ms": latency, "memory_mb": memory, "miou": miou,
+    return {"run": run, "latency_ms": latency, "memory_mb": memory, "miou": miou,
             "commercial": commercial, "answer": answer}  # fmt: skip
 
 

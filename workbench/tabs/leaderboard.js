@@ -1,0 +1,96 @@
+/* What the leaderboard shows, asked of the app itself: Gradio's queue takes several answers and drawings for one event. */
+globalThis.board = (() => {
+  const LONGEST_MS = 60000, ECHO_MS = 1000, FRAME_MS = 100;
+  let newest = 0, under_way = Promise.resolve(), answer = null, is_anew = false, echo = { of: null, until: 0 };
+  const filled = {};
+
+  async function fetched(query) {
+    const response = await fetch(`board/rows?${query}`, { signal: AbortSignal.timeout(LONGEST_MS) });
+    const said = await response.json().catch(() => ({ detail: `It answered ${response.status}.` }));
+    if (!response.ok) throw new Error(said.detail);
+    return said;
+  }
+
+  function told(error) {
+    const line = document.createElement('p');
+    line.setAttribute('role', 'status');
+    line.textContent = `The app did not give these rows (${error.message}). Press Refresh to ask again.`;
+    return line.outerHTML;
+  }
+
+  const but_run = query => { const all = new URLSearchParams(query); all.delete('run'); return `${all}`; };
+
+  /* Images that are chosen for the visitor are a change like any other: the rows on them are there. */
+  function echoed(query, images) {
+    const all = new URLSearchParams(but_run(query));
+    all.set('images', images);
+    echo = { of: `${all}`, until: performance.now() + ECHO_MS };
+  }
+
+  /* Status, table and picture. One question at a time: the newest is asked next, and those between are left out. */
+  async function rows(names, parts, values) {
+    const query = `${new URLSearchParams(names.map((name, at) => [name, values[at] ?? '']))}`;
+    const is_echo = echo.of === but_run(query) && performance.now() < echo.until;
+    echo = { of: null, until: 0 };
+    if (is_echo) return [];
+    const mine = ++newest, before = under_way;
+    let done;
+    under_way = new Promise(end => { done = end; });
+    await before;
+    try {
+      if (mine !== newest) return [];
+      const asked = is_anew ? `${query}&anew=1` : query;
+      is_anew = false;
+      const found = { ...await fetched(asked), query };
+      if (mine !== newest) return [];
+      answer = found;
+      return parts.map(name => found.first[name]);
+    } catch (error) {
+      return mine === newest ? [told(error)] : [];
+    } finally {
+      done();
+    }
+  }
+
+  /* Once the browser has drawn what it has; one that draws nothing, because nobody looks, is not waited for. */
+  const drawn = () => new Promise(end => {
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(end)));
+    setTimeout(end, FRAME_MS);
+  });
+
+  /* The lists to choose from: each is filled where it is another, so that what is chosen stays otherwise. */
+  async function rest(parts) {
+    await drawn();
+    if (!answer) return [];
+    const { then, query } = answer;
+    return parts.map(name => {
+      const part = then[name], key = JSON.stringify(part?.choices ?? part);
+      if (filled[name] === key) return undefined;
+      filled[name] = key;
+      if (name === 'images' && part.value) echoed(query, part.value);
+      if (typeof part === 'boolean') return { __type__: 'update', visible: part };
+      return part?.choices ? { __type__: 'update', ...part } : part;
+    });
+  }
+
+  /* The same rows with what the images can tell apart, where that had to be worked out. */
+  async function ties(parts) {
+    const of = answer;
+    if (!of?.waits) return [];
+    of.waits = false;
+    try {
+      const found = await fetched(`${of.query}&ties=1`);
+      return of === answer ? parts.map(name => found.first[name]) : [];
+    } catch (error) {
+      return of === answer ? [told(error)] : [];
+    }
+  }
+
+  /* The next question is of the files as they are now. */
+  function anew() {
+    is_anew = true;
+    echo = { of: null, until: 0 };
+  }
+
+  return { rows, rest, ties, anew };
+})();
