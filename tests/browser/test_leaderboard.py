@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from benchmarks.metrics import METRICS
+from tests.benchmarks.reporting import made_dataset, of
 from tests.browser.conftest import leave, looks, opened
 from tests.browser.screen import QUIET, Screen
 from tests.workbench.apps import Running, running
-from tests.workbench.boarding import folder_of_runs
+from tests.workbench.boarding import N, finished, folder_of_runs, touched
+from workbench.boards.table import SHOWN
 
 pytestmark = QUIET
 AGAINST = "mIoU against the best"
@@ -52,6 +55,15 @@ def names(screen: Screen) -> list[str]:
 
 def status(screen: Screen, words: str) -> None:
     expect(screen.page.locator("#board-status")).to_contain_text(words)
+
+
+def until(page: Page, there: Callable[[], bool]) -> None:
+    """Wait, for half a minute at most, while the page goes on."""
+    for _ in range(300):
+        if there():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it never came")
 
 
 def test_it_opens_with_ranks_intervals_ties_and_a_picture(board: Screen) -> None:
@@ -171,3 +183,41 @@ def test_axe_finds_no_barrier_by_day_and_night_on_a_desk_and_a_telephone(fresh: 
         part.evaluate("part => part.open = true")
     found = {look: (fresh.barriers(), fresh.overflow()) for look in looks(fresh.page)}
     assert len(found) == 4 and {look: said for look, said in found.items() if said[0] or said[1] > 0} == {}
+
+
+def test_the_newest_question_is_what_is_shown_and_a_failure_says_so(fresh: Screen) -> None:
+    page, held = fresh.page, list[Route]()
+    page.route(re.compile(r"board/rows\?.*search=far"), lambda route: held.append(route))
+    page.get_by_label("Search").fill("far")
+    until(page, lambda: len(held) == 1)
+    page.get_by_label("Search").fill("fa")
+    page.get_by_label("Search").fill("near")
+    page.wait_for_timeout(200)
+    assert len(held) == 1 and len(names(fresh)) == 8, "one question at a time"
+    held[0].continue_()
+    status(fresh, "1 of 8 rows")
+    assert names(fresh) == ["near"], "and nothing of the older one is shown"
+    page.route(re.compile(r"board/rows\?.*search=half"), lambda route: route.abort())
+    page.get_by_label("Search").fill("half")
+    status(fresh, "The app did not give these rows: It does not answer. Press Refresh to ask again.")
+    assert names(fresh) == ["near"], "what was there stays"
+    assert len(fresh.troubles) == 1 and "ERR_FAILED" in fresh.troubles.pop(), "the browser's own, in its console"
+    page.unroute_all()
+    fresh.button("Refresh").click()
+    status(fresh, "1 of 8 rows")
+    assert names(fresh) == ["half"]
+
+
+def test_more_rows_are_shown_and_what_changed_is_seen(context: BrowserContext, tmp_path: Path) -> None:
+    data = made_dataset(tmp_path / "data", N)
+    run = finished(tmp_path / "runs" / "aaa111", data, {f"row{n:02d}": of(N, n % 6) for n in range(18)})
+    with running(tmp_path, runs=str(tmp_path / "runs")) as app:
+        for found in on_top(context, app):
+            assert len(names(found)) == SHOWN
+            found.button("Show more rows").click()
+            expect(found.page.locator("#board-table .row-name")).to_have_count(18)
+            expect(found.button("Show more rows")).to_be_hidden()
+            touched(run, created="2027-01-02T03:04:05+00:00")
+            found.button("Refresh").click()
+            expect(found.page.locator("#board-table")).to_contain_text("2027-01-02")
+            expect(found.page.locator("#board-answer")).to_contain_text("Ship row")

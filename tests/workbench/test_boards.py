@@ -116,6 +116,17 @@ def test_a_run_is_trusted_for_a_moment_but_what_is_new_and_a_visitors_own_is_see
     newest = {run.origin: run.manifest.created for run in found if run.folder.name == "ccc333"}
     assert newest["yours"].startswith("2026-12") and not newest["folder"].startswith("2026-12")
     assert "new" in {run.folder.name for run in found}
+    anew = {run.origin: run.manifest.created for run in board.look("me", anew=True).runs if run.folder.name == "ccc333"}
+    assert anew["folder"].startswith("2026-12")
+
+
+def test_a_run_that_is_finished_meanwhile_is_seen_at_once(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "ccc333", tmp_path / "ccc333")
+    summary = (tmp_path / "ccc333" / "summary.json").rename(tmp_path / "kept")
+    board = Boards(tmp_path, reference=tmp_path / "none", trust_s=60)
+    assert [one.id[-6:] for one in board.look("me").refused] == ["ccc333"]
+    summary.rename(tmp_path / "ccc333" / "summary.json")
+    assert [run.folder.name for run in board.look("me").runs] == ["ccc333"]
 
 
 @pytest.mark.parametrize("name", ["../data", "/etc/passwd", "folder-000000-aaa111", "", None, "folder-%2e%2e"])
@@ -205,7 +216,7 @@ def test_sorting_keeps_every_row_and_puts_what_was_not_measured_last(found: Foun
 
 def test_what_was_not_measured_says_so_and_is_never_nought(found: Found) -> None:
     rows = entries(found, "aaa111", "ddd444")
-    drawn = table.drawn(rows, Wanted(columns=ALL, most=50), {})
+    drawn = table.drawn(rows, rows, Wanted(columns=ALL, most=50), {})
     by_label = {line[0].split(". ")[-1]: dict(zip(ALL, line[1:], strict=True)) for line in cells(drawn)[1:]}
     assert by_label["dice"]["quality"] == "not measured: random weights"
     assert by_label["dice"]["how"].startswith("Random weights: quality is not measured.")
@@ -227,7 +238,7 @@ def test_quality_by_every_metric_and_differences_are_those_of_the_report(
     against = {pair["label"]: pair for pair in told["pairs"] if pair["first"] == told["answer"]["leader"]}
     pairs = chart.against_best(mine, chart.Ties().tell(mine))
     for metric in METRICS:
-        lines = cells(table.drawn(mine, Wanted(metric=metric, columns=ALL, most=50), pairs))[1:]
+        lines = cells(table.drawn(mine, mine, Wanted(metric=metric, columns=ALL, most=50), pairs))[1:]
         for line in lines:
             label = line[0].split(". ")[-1].split(" knew")[0]
             shown, row = dict(zip(ALL, line[1:], strict=True)), rows[label]
@@ -275,7 +286,7 @@ def measured(runs: Path, to: Path) -> tuple[list[Entry], dict[str, dict[str, Any
 
 def test_every_column_says_what_the_report_says(runs: Path, tmp_path: Path) -> None:
     mine, told = measured(runs, tmp_path)
-    lines = cells(table.drawn(mine, Wanted(columns=ALL, most=50), {}))[1:]
+    lines = cells(table.drawn(mine, mine, Wanted(columns=ALL, most=50), {}))[1:]
     by_label = {line[0].split(". ")[-1]: dict(zip(ALL, line[1:], strict=True)) for line in lines}
     ran = {label: row for label, row in told.items() if row["status"] == "ok"}
     assert set(by_label) == set(told) and len(ran) == 4
@@ -337,7 +348,7 @@ def test_every_field_of_a_row_is_that_of_the_report(found: Found, runs: Path, tm
 def test_names_are_text_wherever_they_stand(found: Found) -> None:
     entry = labelled(found, "bbb222", NASTY)
     rows = entries(found, "aaa111", "bbb222")
-    shown = [table.drawn(rows, Wanted(columns=ALL), {}), closer.closer(entry),
+    shown = [table.drawn(rows, rows, Wanted(columns=ALL), {}), closer.closer(entry),
              chart.trade_off(rows, rows, ()), advice.advised(entry.run, advice.limits(0, 0, 0, False)),
              pair.compared(entry, rows[0])]  # fmt: skip
     for text in shown:
@@ -379,7 +390,7 @@ def test_too_many_records_are_not_read_unasked(found: Found, monkeypatch: pytest
     assert chart.contenders(mine) == mine[:2]
     monkeypatch.setattr(chart, "MOST_RECORDS", 23)
     assert chart.contenders(mine) == [] and chart.Ties().tell(mine) == ()
-    assert "not compared" in table.drawn(mine, Wanted(), {})
+    assert "not compared" in table.drawn(mine, mine, Wanted(), {})
 
 
 def test_the_picture_has_a_mark_for_each_and_says_who_is_not_in_it(found: Found) -> None:

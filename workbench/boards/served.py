@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.tracking.scrubbed import scrubbed
 from pipelines.errors import WorkbenchError
 from workbench.boards.chart import Ties
 from workbench.boards.query import Query, understood
@@ -75,7 +76,7 @@ def serve(app: Any, rows: Rows) -> None:
         try:
             return JSONResponse(rows.answer(said), headers=HEADERS)
         except WorkbenchError as error:
-            return JSONResponse({"detail": str(error)}, 400, HEADERS)
+            return JSONResponse({"detail": scrubbed(str(error))}, 400, HEADERS)
         except Exception as error:
             return JSONResponse({"detail": words(error)}, 500, HEADERS)
 

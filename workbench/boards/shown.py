@@ -13,8 +13,8 @@ from workbench.boards.query import Query
 from workbench.boards.stored import ORIGINS, Entry, Found, Run, datasets
 from workbench.boards.table import Wanted
 
-FIRST = ("status", "table", "chart")
-THEN = ("images", "run", "row", "first", "second", "more", "refused")
+ROWS = ("status", "table", "chart")
+LISTS = ("images", "run", "row", "first", "second", "more", "refused")
 """Names of parts: HTML, but that the lists are ``{"choices": [[words, id], …], "value": id}`` and `more` is a bool."""
 
 NONE = (
@@ -35,7 +35,7 @@ def shown(found: Found, asked: Query, ties: chart.Ties) -> Parts:
         ties: that were worked out; what is not known is worked out only where the question says so.
 
     Returns:
-        ``first`` and ``then``: parts by the names of `FIRST` and `THEN`; and ``waits``: whether ties are not known yet.
+        ``rows`` and ``lists``: parts by the names of `ROWS` and `LISTS`; and ``waits``: whether ties are not known yet.
         Of a list ``value`` is what to choose of it as it is filled; without one what is chosen stays.
 
     Raises:
@@ -49,16 +49,16 @@ def shown(found: Found, asked: Query, ties: chart.Ties) -> Parts:
     pairs = ties.tell(ranked) if asked.ties else ties.known(ranked)
     fit = [entry for entry in entries if table.fits(entry, wanted)]
     status = STATUS.format(_status(len(fit), len(entries), _elsewhere(found, runs, wanted), found))
-    return {"first": {"status": status, **_drawn(entries, ranked, fit, wanted, pairs)},
-            "then": {**_lists(found, runs, asked), **_rows(fit, wanted), "refused": refused(found)},
+    return {"rows": {"status": status, **_drawn(entries, ranked, fit, wanted, pairs)},
+            "lists": {**_lists(found, runs, asked), **_rows(fit, wanted), "refused": refused(found)},
             "waits": pairs is None}  # fmt: skip
 
 
 def _nothing(found: Found) -> Parts:
     empty: Parts = {"choices": [], "value": None}
     lists = dict.fromkeys(("images", "run", "row", "first", "second"), empty)
-    return {"first": {"status": NONE, "table": "", "chart": ""},
-            "then": {**lists, "more": False, "refused": refused(found)}, "waits": False}  # fmt: skip
+    return {"rows": {"status": NONE, "table": "", "chart": ""},
+            "lists": {**lists, "more": False, "refused": refused(found)}, "waits": False}  # fmt: skip
 
 
 def _ranked(runs: Sequence[Run], wanted: Wanted) -> tuple[list[Entry], list[Entry]]:

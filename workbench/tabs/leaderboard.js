@@ -5,16 +5,17 @@ globalThis.board = (() => {
   const filled = {};
 
   async function fetched(query) {
-    const response = await fetch(`board/rows?${query}`, { signal: AbortSignal.timeout(LONGEST_MS) });
+    const response = await fetch(`board/rows?${query}`, { signal: AbortSignal.timeout(LONGEST_MS) })
+      .catch(() => { throw new Error('It does not answer.'); });
     const said = await response.json().catch(() => ({ detail: `It answered ${response.status}.` }));
     if (!response.ok) throw new Error(said.detail);
     return said;
   }
 
-  function told(error) {
+  function told(what, error) {
     const line = document.createElement('p');
     line.setAttribute('role', 'status');
-    line.textContent = `The app did not give these rows (${error.message}). Press Refresh to ask again.`;
+    line.textContent = `${what}: ${error.message} Press Refresh to ask again.`;
     return line.outerHTML;
   }
 
@@ -44,9 +45,9 @@ globalThis.board = (() => {
       const found = { ...await fetched(asked), query };
       if (mine !== newest) return [];
       answer = found;
-      return parts.map(name => found.first[name]);
+      return parts.map(name => found.rows[name]);
     } catch (error) {
-      return mine === newest ? [told(error)] : [];
+      return mine === newest ? [told('The app did not give these rows', error)] : [];
     } finally {
       done();
     }
@@ -59,12 +60,12 @@ globalThis.board = (() => {
   });
 
   /* The lists to choose from: each is filled where it is another, so that what is chosen stays otherwise. */
-  async function rest(parts) {
+  async function fill(parts) {
     await drawn();
     if (!answer) return [];
-    const { then, query } = answer;
+    const { lists, query } = answer;
     return parts.map(name => {
-      const part = then[name], key = JSON.stringify(part?.choices ?? part);
+      const part = lists[name], key = JSON.stringify(part?.choices ?? part);
       if (filled[name] === key) return undefined;
       filled[name] = key;
       if (name === 'images' && part.value) echoed(query, part.value);
@@ -80,9 +81,9 @@ globalThis.board = (() => {
     of.waits = false;
     try {
       const found = await fetched(`${of.query}&ties=1`);
-      return of === answer ? parts.map(name => found.first[name]) : [];
+      return of === answer ? parts.map(name => found.rows[name]) : [];
     } catch (error) {
-      return of === answer ? [told(error)] : [];
+      return of === answer ? [of.rows.status + told('What the images tell apart is not known', error)] : [];
     }
   }
 
@@ -92,5 +93,5 @@ globalThis.board = (() => {
     echo = { of: null, until: 0 };
   }
 
-  return { rows, rest, ties, anew };
+  return { rows, fill, ties, anew };
 })();

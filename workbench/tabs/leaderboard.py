@@ -21,9 +21,9 @@ from workbench.tabs.leaderboard_form import Form
 
 Updates = dict[Any, Any]
 MORE = 50
-ROWS = f"(...asked) => board.rows({json.dumps(NAMES)}, {json.dumps(shown.FIRST)}, asked)"
-REST = f"() => board.rest({json.dumps(shown.THEN)})"
-TIES = f"() => board.ties({json.dumps(shown.FIRST)})"
+ASK = f"(...asked) => board.rows({json.dumps(NAMES)}, {json.dumps(shown.ROWS)}, asked)"
+FILL = f"() => board.fill({json.dumps(shown.LISTS)})"
+TIES = f"() => board.ties({json.dumps(shown.ROWS)})"
 TO_ROW = "() => { const e = document.querySelector('#board-near'); e.tabIndex = -1; e.scrollIntoView(); e.focus(); }"
 PRESS = "[...document.querySelectorAll('button[role=tab]')].find(b => b.innerText.trim() === 'Leaderboard')?.click(); }"
 TO_TAB = "() => { if (new URLSearchParams(location.search).get('tab') === 'leaderboard') " + PRESS
@@ -139,11 +139,11 @@ def _asked(form: Form, tab: gr.Tab) -> None:
     filters = (form.images, form.metric, form.search, form.device, form.use, form.size_mb, form.sort, form.columns,
                form.most)  # fmt: skip
     causes = partial(gr.on, [tab.select, form.again.click, *(part.change for part in filters)])
-    first, then = _parts(form, shown.FIRST), _parts(form, shown.THEN)
+    rows, lists = _parts(form, shown.ROWS), _parts(form, shown.LISTS)
     _on(form.again.click, None, js="() => board.anew()")  # before what asks
-    drawn = _on(causes, None, form.asked, first, js=ROWS)
-    filled = _on(drawn.then, None, None, then, js=REST)
-    _on(filled.then, None, None, first, js=TIES)
+    drawn = _on(causes, None, form.asked, rows, js=ASK)
+    filled = _on(drawn.then, None, None, lists, js=FILL)
+    _on(filled.then, None, None, rows, js=TIES)
     _on(form.more.click, None, form.most, form.most, js=f"most => most + {MORE}")
 
 
