@@ -14,7 +14,8 @@ from benchmarks.report.markup import Child, Markup, element, fragment
 from benchmarks.report.page_table import table
 from benchmarks.tracking.scrubbed import scrubbed
 from pipelines.errors import UsageError
-from workbench.boards.stored import Identity, Origin, Refused, Run, identity, read
+from workbench.boards.identity import Identity, identity
+from workbench.boards.stored import Origin, Refused, Run, read
 
 KEPT = 8
 OPTIONS = {

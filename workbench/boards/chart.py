@@ -13,7 +13,8 @@ from benchmarks.report import figures, page_charts, pareto
 from benchmarks.report.facts import Facts, Series, series_of
 from benchmarks.report.markup import Markup, element, fragment
 from benchmarks.report.ties import MOST, Pair, pairs
-from workbench.boards.stored import Entry, Identity, identity
+from workbench.boards.identity import Identity, identity
+from workbench.boards.stored import Entry
 from workbench.boards.table import machine, missing
 
 MOST_RECORDS = 5000

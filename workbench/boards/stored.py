@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from benchmarks.run_folder import MANIFEST, SUMMARY
 from benchmarks.store import RunStore
 from benchmarks.tracking.scrubbed import scrubbed
 from pipelines.errors import UsageError, WorkbenchError
+from workbench.boards.identity import Identity, identity, run_folders
 
 Origin = Literal["reference", "folder", "yours"]
 ORIGINS = {"reference": "shipped", "folder": "of this machine", "yours": "yours"}
@@ -35,8 +35,6 @@ MOST_RUNS = 1000
 MOST_BYTES = 32_000_000
 """Of a manifest or a summary: the rows of hundreds of configurations take less."""
 
-FILES = (MANIFEST, SUMMARY, "samples.jsonl", "timing.json")
-Identity = tuple[tuple[str, int, int], ...]
 Places = Callable[[str], Path | None]
 """Visitor → the folder of the runs that are theirs, or None."""
 
@@ -212,32 +210,6 @@ class Boards:
             while len(self.held) > 2 * MOST_RUNS:
                 self.held.popitem(last=False)
         return one
-
-
-def run_folders(root: Path) -> list[Path]:
-    """Folders in a folder that hold a manifest, the one written last first."""
-    try:
-        manifests = [(path.stat().st_mtime_ns, path.parent) for path in root.glob(f"*/{MANIFEST}")]
-    except OSError:  # it went while it was gone through; what is there the next time is shown then
-        return []
-    return [folder for _, folder in sorted(manifests, key=lambda item: (-item[0], item[1].name))]
-
-
-def identity(folder: Path) -> Identity:
-    """Names, times and sizes of the files that a row depends on; empty where they cannot be seen."""
-    found = []
-    try:
-        with os.scandir(folder) as inside:
-            parts = sorted((one for one in inside if one.is_dir()), key=lambda one: one.name)
-        for place in (str(folder), *(one.path for one in parts)):
-            with os.scandir(place) as files:
-                seen = [(one.name, one.stat()) for one in files if one.name in FILES]
-            found += [
-                (f"{place}/{name}", now.st_mtime_ns, now.st_size) for name, now in sorted(seen, key=lambda s: s[0])
-            ]
-    except OSError:  # it went meanwhile; reading it says so in words
-        return ()
-    return tuple(found)
 
 
 def read(folder: Path, origin: Origin) -> Run | Refused:
