@@ -186,17 +186,18 @@ def test_axe_finds_no_barrier_by_day_and_night_on_a_desk_and_a_telephone(fresh: 
 
 
 def test_the_newest_question_is_what_is_shown_and_a_failure_says_so(fresh: Screen) -> None:
-    page, held = fresh.page, list[Route]()
+    page, held, asked = fresh.page, list[Route](), list[str]()
+    page.on("request", lambda request: asked.append(request.url) if "board/rows" in request.url else None)
     page.route(re.compile(r"board/rows\?.*search=far"), lambda route: held.append(route))
     page.get_by_label("Search").fill("far")
     until(page, lambda: len(held) == 1)
     page.get_by_label("Search").fill("fa")
     page.get_by_label("Search").fill("near")
     page.wait_for_timeout(200)
-    assert len(held) == 1 and len(names(fresh)) == 8, "one question at a time"
+    assert len(asked) == 1 and len(names(fresh)) == 8, "one question at a time"
     held[0].continue_()
     status(fresh, "1 of 8 rows")
-    assert names(fresh) == ["near"], "and nothing of the older one is shown"
+    assert names(fresh) == ["near"] and len(asked) == 2, "nothing of the older one is shown, and none between is asked"
     page.route(re.compile(r"board/rows\?.*search=half"), lambda route: route.abort())
     page.get_by_label("Search").fill("half")
     status(fresh, "The app did not give these rows: It does not answer. Press Refresh to ask again.")
@@ -221,3 +222,36 @@ def test_more_rows_are_shown_and_what_changed_is_seen(context: BrowserContext, t
             found.button("Refresh").click()
             expect(found.page.locator("#board-table")).to_contain_text("2027-01-02")
             expect(found.page.locator("#board-answer")).to_contain_text("Ship row")
+
+
+def test_a_page_asks_once_as_itself_and_older_ties_hide_no_failure(boards: Running, context: BrowserContext) -> None:
+    for screen in opened(context, boards):
+        _asks_once(screen)
+
+
+def _asks_once(screen: Screen) -> None:
+    page, asked, ties = screen.page, list[str](), list[Route]()
+
+    def answered(route: Route) -> None:
+        asked.append(route.request.url)
+        if "ties=1" in asked[-1]:
+            ties.append(route)
+        elif "search=good" in asked[-1]:
+            route.abort()
+        else:
+            route.fulfill(json={**route.fetch().json(), "waits": "<p>It waits for them.</p>"})
+
+    page.route(re.compile(r"board/rows\?"), answered)
+    screen.tab("Leaderboard")
+    until(page, lambda: bool(ties))
+    expect(page.locator("#board-table")).to_contain_text("It waits for them.")
+    expect(page.get_by_label("Images", exact=True)).to_have_value(re.compile("data: 12 images"))
+    page.wait_for_timeout(500)
+    assert sum("ties=1" not in url for url in asked) == 1, "images that are chosen for the visitor ask nothing anew"
+    assert page.evaluate("window.__gradio_session_hash__") in asked[0], "else nobody would see runs of their own"
+    page.get_by_label("Search").fill("good")
+    status(screen, "The app did not give these rows")
+    ties[0].continue_()
+    page.wait_for_timeout(1000)
+    status(screen, "The app did not give these rows")
+    screen.troubles.clear()

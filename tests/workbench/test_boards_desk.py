@@ -63,9 +63,9 @@ def test_a_name_that_is_pressed_opens_its_row_and_no_other_can_be_made_up(desk: 
 def test_a_link_opens_its_run(desk: Desk) -> None:
     run, form = named(desk, "ccc333"), desk.form
     update = desk.opened(request("me", tab="leaderboard", run=run.id))
-    assert (update[form.page], update[form.images], update[form.run]) == ("me", run.manifest.dataset.hash, run.id)
+    assert (update[form.images], update[form.run]) == (run.manifest.dataset.hash, run.id)
     assert (update[form.search], update[form.device], update[form.use], update[form.size_mb]) == ("ccc333", ANY, ANY, 0)
-    assert desk.opened(request("me")) == {form.page: "me"}, "a page that asks for nothing is known all the same"
+    assert desk.opened(request("me")) == {form.images: gr.skip()}, "a page that asks for nothing changes nothing"
     assert set(update) == set(desk.alone)
     with pytest.raises(gr.Error, match="no finished run"):
         plainly(desk.opened)(request("me", tab="leaderboard", run="../../etc"))
@@ -76,7 +76,7 @@ def test_a_button_of_another_tab_shows_the_newest_run_of_ones_own(desk: Desk, ru
     ours = built(runs, own=tmp_path)
     (run,) = (one for one in ours.boards.look("me").runs if one.origin == "yours")
     update, form = plainly(ours.newest)(request("me")), ours.form
-    assert (update[form.page], update[form.images], update[form.run]) == ("me", run.manifest.dataset.hash, run.id)
+    assert (update[form.images], update[form.run]) == (run.manifest.dataset.hash, run.id)
     cleared = [update[part] for part in (form.search, form.device, form.use, form.size_mb, form.metric, form.most)]
     assert cleared == ["0c0c0c", ANY, ANY, 0, "miou", SHOWN], "no filter of before leaves it out"
     assert set(update) == set(ours.alone)
@@ -98,6 +98,28 @@ def test_what_to_ship_follows_the_limits(desk: Desk) -> None:
     assert desk.advise(request("me"), None, 0, 0, 0, False) == ""
     with pytest.raises(gr.Error, match="cannot be -1"):
         plainly(desk.advise)(request("me"), run.id, -1, 0, 0, False)
+
+
+def test_a_run_that_has_gone_is_not_advised_on_when_the_page_is_refreshed(desk: Desk) -> None:
+    run = named(desk, "aaa111")
+    assert desk.advise_anew(request("me"), run.id, 0, 0, 0, False) == desk.advise(request("me"), run.id, 0, 0, 0, False)
+    assert desk.advise_anew(request("me"), "folder-000000-gone", 0, 0, 0, False) == gr.skip(), "another is chosen then"
+    assert desk.advise_anew(request("me"), None, 0, 0, 0, False) == gr.skip()
+
+
+@pytest.mark.parametrize("bad", [[], {}, 5, True, "x" * 10_000, ["folder"], {"value": "x"}])
+def test_what_no_list_holds_is_refused_in_words(desk: Desk, bad: Any) -> None:
+    """Gradio does not check what is chosen from a list that the browser fills."""
+    asked, run = request("me"), named(desk, "aaa111").id
+    for call in (lambda: plainly(desk.near)(asked, bad), lambda: plainly(desk.pair)(asked, bad, run),
+                 lambda: plainly(desk.advise)(asked, bad, 0, 0, 0, False)):  # fmt: skip
+        with pytest.raises(gr.Error, match="no such row|no finished run"):
+            call()
+    if not isinstance(bad, int):
+        for limits in ((bad, 0, 0, False), (0, bad, 0, False), (0, 0, bad, False)):
+            with pytest.raises(gr.Error, match="The limit on the .{3,7} cannot be") as refused:
+                plainly(desk.advise)(asked, run, *limits)
+            assert len(str(refused.value)) < 200
 
 
 def test_two_are_compared_and_the_same_one_is_refused(desk: Desk) -> None:
@@ -130,4 +152,5 @@ def test_lists_that_the_browser_fills_are_checked_by_us_alone(desk: Desk) -> Non
     assert len(given) >= 3 and all(fn.preprocess is False for fn in given)
     assert len(chosen) == 3 and all(fn.postprocess is False for fn in chosen), "opened, pressed, the newest"
     browser = [fn for fn in root.fns.values() if fn.fn is None and fn.js and "board." in fn.js]
-    assert len(browser) == 4 and all("board.rows" not in fn.js or len(fn.inputs) == len(NAMES) for fn in browser)
+    (asks,) = (fn for fn in browser if "board.rows" in fn.js)
+    assert len(browser) == 4 and asks.inputs == [getattr(form, name) for name in NAMES]

@@ -19,7 +19,7 @@ import pytest
 from pipelines.errors import UsageError
 from tests.workbench.apps import Running, running
 from tests.workbench.boarding import folder_of_runs, touched
-from workbench.boards import chart, served
+from workbench.boards import chart, served, table
 from workbench.boards.query import NAMES, understood
 from workbench.boards.served import Rows
 from workbench.boards.shown import LISTS, ROWS
@@ -53,7 +53,7 @@ def app(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
 def parts(rows: Rows, **said: str) -> Json:
     """All parts of an answer by name."""
     answer = rows.answer(said)
-    assert tuple(answer["rows"]) == ROWS and set(answer["lists"]) == set(LISTS)
+    assert tuple(answer["rows"]) == ROWS and set(LISTS) - {"near", "pair"} <= set(answer["lists"]) <= set(LISTS)
     return {**answer["rows"], **answer["lists"], "waits": answer["waits"]}
 
 
@@ -72,9 +72,9 @@ def get(app: Running, **said: str) -> Json:
 
 def test_rows_are_shown_at_once_and_ties_when_they_are_asked_for(rows: Rows) -> None:
     first = parts(rows)
-    assert first["waits"] and "Working out which" in first["table"] and len(labels(first["table"])) == 8
+    assert "Working out which" in first["waits"] and len(labels(first["table"])) == 8 and ", tie" not in first["table"]
     told = parts(rows, ties="1")
-    assert not told["waits"] and "Working out which" not in told["table"] and ", tie" in told["table"]
+    assert not told["waits"] and ", tie" in told["table"]
     again = parts(rows)
     assert again == told, "what was worked out is held"
     assert "8 of 8 rows on these images. 2 runs cannot be shown" in again["status"]
@@ -156,14 +156,24 @@ def test_more_rows_are_shown_when_asked(rows: Rows) -> None:
     assert len(labels(all_["table"])) == 8 and all_["more"] is False
 
 
+def test_there_is_an_end_of_rows_and_it_is_told(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MOST", 4)
+    last = parts(rows, most="1000")
+    assert len(labels(last["table"])) == 4 and last["more"] is False
+    assert "8 of 8 rows on these images. No more than 4 are shown: filter the others." in last["status"]
+    assert "No more than" not in parts(rows, most="3")["status"]
+
+
 def test_without_runs_it_says_what_to_type(tmp_path: Path) -> None:
     found = parts(rows_of(tmp_path))
     assert "python -m benchmarks.run" in found["status"] and found["table"] == found["chart"] == ""
     assert found["images"] == found["run"] == {"choices": [], "value": None} and not found["waits"]
+    assert found["near"] == found["pair"] == "", "nothing is left of what went"
 
 
 def test_a_question_is_as_its_address_says_and_otherwise_usual() -> None:
     assert understood({}).wanted == Wanted() and understood(dict.fromkeys(NAMES, "")).wanted == Wanted(columns=())
+    assert understood({"columns": "nonsense"}).wanted.columns == ()
     said = {"page": "me", "images": "a", "run": "b", "metric": "dice", "search": "near " * 100_000, "device": "cpu",
             "use": "yes", "size_mb": "12.5", "sort": "p50", "columns": "run,quality,nonsense", "most": "1e9"}  # fmt: skip
     asked = understood(said)
@@ -182,7 +192,9 @@ def test_a_question_is_as_its_address_says_and_otherwise_usual() -> None:
      {"size_mb": "nan"}, {"size_mb": "inf"}, {"most": "many"}, {"most": "-inf"}],
 )  # fmt: skip
 def test_what_nobody_can_ask_is_refused_in_words(rows: Rows, said: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="is nothing that rows can be asked for|is no number of"):
+    with pytest.raises(
+        UsageError, match="is nothing that rows can be asked for|The (weights in mb|number of rows) cannot be"
+    ):
         rows.answer(said)
 
 

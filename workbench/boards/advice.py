@@ -17,7 +17,7 @@ from pipelines.errors import UsageError
 from workbench.boards.identity import Identity, identity
 from workbench.boards.stored import Origin, Refused, Run, read
 
-KEPT = 8
+KEPT, MOST_SAID = 8, 40
 OPTIONS = {
     "--max-latency-ms or --min-throughput": "a limit on the latency", "--max-latency-ms": "a limit on the latency",
     "--min-throughput": "a limit on the images a second", "--min-miou": "a limit on the mIoU",
@@ -33,11 +33,12 @@ def limits(latency_ms: float | None, memory_mb: float | None, miou: float | None
         UsageError: a number is out of its bounds.
     """
     for name, value in (("latency", latency_ms), ("memory", memory_mb), ("mIoU", miou)):
-        if value is not None and not 0 <= value < float("inf"):
-            raise UsageError(f"The limit on the {name} cannot be {value:g}.", "Give a number from 0 up; 0 is no limit.")
+        if value is not None and not (isinstance(value, int | float) and 0 <= value < float("inf")):
+            raise UsageError(f"The limit on the {name} cannot be {str(value)[:MOST_SAID]}.",
+                             "Give a number from 0 up; 0 is no limit.")  # fmt: skip
     if miou is not None and miou > 1:
         raise UsageError(f"The least mIoU cannot be {miou:g}.", "Give a number from 0 to 1; 0 is no limit.")
-    return Limits(latency_ms or None, memory_mb or None, None, miou or None, commercial)
+    return Limits(latency_ms or None, memory_mb or None, None, miou or None, bool(commercial))
 
 
 def recommended(run: Run, asked: Limits) -> Recommendation:

@@ -11,8 +11,10 @@ from pipelines.errors import UsageError
 from workbench.boards import table
 from workbench.boards.table import Wanted
 
-NAMES = ("page", "images", "run", "metric", "search", "device", "use", "size_mb", "sort", "columns", "most")
-"""In the order in which a page gives them."""
+NAMES = ("images", "run", "metric", "search", "device", "use", "size_mb", "sort", "columns", "most")
+"""Of the parts of the form that say it."""
+
+NUMBERS = {"size_mb": "the weights in MB", "most": "the number of rows"}
 
 CURE = "Reload the page."
 
@@ -42,10 +44,10 @@ def understood(said: Mapping[str, str]) -> Query:
     """The question that an address asks; what it leaves out is as it is at first.
 
     Args:
-        said: by name, of `NAMES`, ``ties`` and ``anew``.
+        said: by name, of `NAMES`, ``page``, ``ties`` and ``anew``.
 
     Raises:
-        UsageError: there is no such metric, device, use, order or column, or a number is none.
+        UsageError: there is no such metric, device, use or order, or a number is none.
     """
     usual = Wanted()
     columns = said["columns"].split(",") if said.get("columns") else []
@@ -77,5 +79,6 @@ def _number(said: Mapping[str, str], name: str, usual: float) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise UsageError(f"{text[: table.LONGEST]!r} is no number of {name}.", "Give one from 0 up; 0 is no limit.")
+        raise UsageError(f"{NUMBERS[name].capitalize()} cannot be {text[: table.LONGEST]!r}.",
+                         "Give a number from 0 up; 0 is no limit.")  # fmt: skip
     return value

@@ -19,7 +19,7 @@ from workbench.plainly import words
 logger = logging.getLogger(__name__)
 PATH = "board/rows"
 AT_ONCE, WAITING = 2, 100
-"""Questions that are answered at one time, and that may wait for it: a page has two at most."""
+"""Questions that are answered at one time, and that may wait for it."""
 
 BUSY = "Too many ask at this moment. Try again in a minute."
 HEADERS = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
@@ -52,8 +52,8 @@ class Rows:
         """Read the runs that all see and work their ties out, before anybody asks."""
         try:
             self._shown(Query(ties=True))
-        except WorkbenchError as error:
-            logger.warning("The leaderboard was not read ahead: %s", error)
+        except Exception as error:  # nobody asked: who does is told
+            logger.warning("The leaderboard was not read ahead: %s", words(error))
 
     def _shown(self, asked: Query) -> Parts:
         return shown(self.boards.look(asked.page, anew=asked.anew), asked, self.ties)
@@ -70,7 +70,7 @@ def serve(app: Any, rows: Rows) -> None:
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
 
-    line, waiting = asyncio.Semaphore(AT_ONCE), set[object]()
+    line, waiting = asyncio.Semaphore(AT_ONCE), 0
 
     def answered(said: dict[str, str]) -> Response:
         try:
@@ -81,15 +81,17 @@ def serve(app: Any, rows: Rows) -> None:
             return JSONResponse({"detail": words(error)}, 500, HEADERS)
 
     async def asked(request: Any) -> Response:
-        if len(waiting) >= WAITING:
+        nonlocal waiting
+        if waiting >= WAITING:
             return JSONResponse({"detail": BUSY}, 429, HEADERS)
-        place = object()
-        waiting.add(place)
+        waiting += 1
         try:
-            async with line:
-                waiting.discard(place)
-                return await run_in_threadpool(answered, dict(request.query_params))
+            await line.acquire()
         finally:
-            waiting.discard(place)
+            waiting -= 1
+        try:
+            return await run_in_threadpool(answered, dict(request.query_params))
+        finally:
+            line.release()
 
     app.router.routes.insert(0, Route(f"/{PATH}", asked, methods=["GET"]))

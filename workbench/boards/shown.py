@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.report import figures
-from benchmarks.report.markup import Markup, element, fragment
+from benchmarks.report.markup import Markup, element
 from benchmarks.report.ties import Pair
 from workbench.boards import chart, table
 from workbench.boards.query import Query
@@ -14,9 +14,10 @@ from workbench.boards.stored import ORIGINS, Entry, Found, Run, datasets
 from workbench.boards.table import Wanted
 
 ROWS = ("status", "table", "chart")
-LISTS = ("images", "run", "row", "first", "second", "more", "refused")
+LISTS = ("images", "run", "row", "first", "second", "more", "refused", "near", "pair")
 """Names of parts: HTML, but that the lists are ``{"choices": [[words, id], …], "value": id}`` and `more` is a bool."""
 
+WAITS = "<p>Working out which of the best the images tell apart …</p>"
 NONE = (
     '<p role="status">There is no finished run yet. To make one, type</p><pre>python -m benchmarks.run --dataset '
     "FOLDER</pre><p>here, or start this app with <code>python -m workbench --runs FOLDER</code> where the runs "
@@ -35,8 +36,9 @@ def shown(found: Found, asked: Query, ties: chart.Ties) -> Parts:
         ties: that were worked out; what is not known is worked out only where the question says so.
 
     Returns:
-        ``rows`` and ``lists``: parts by the names of `ROWS` and `LISTS`; and ``waits``: whether ties are not known yet.
-        Of a list ``value`` is what to choose of it as it is filled; without one what is chosen stays.
+        ``rows`` and ``lists``: parts by the names of `ROWS` and `LISTS`, of which those that stay are left out; and
+        ``waits``: what stands below the table as long as ties are not known, else "". Of a list ``value`` is what to
+        choose of it as it is filled; without one what is chosen stays.
 
     Raises:
         UsageError: records of a run are gone.
@@ -48,17 +50,18 @@ def shown(found: Found, asked: Query, ties: chart.Ties) -> Parts:
     entries, ranked = _ranked(runs, wanted)
     pairs = ties.tell(ranked) if asked.ties else ties.known(ranked)
     fit = [entry for entry in entries if table.fits(entry, wanted)]
-    status = STATUS.format(_status(len(fit), len(entries), _elsewhere(found, runs, wanted), found))
+    status = STATUS.format(_status(fit, len(entries), _elsewhere(found, runs, wanted), found, wanted))
     return {"rows": {"status": status, **_drawn(entries, ranked, fit, wanted, pairs)},
             "lists": {**_lists(found, runs, asked), **_rows(fit, wanted), "refused": refused(found)},
-            "waits": pairs is None}  # fmt: skip
+            "waits": WAITS if pairs is None else ""}  # fmt: skip
 
 
 def _nothing(found: Found) -> Parts:
     empty: Parts = {"choices": [], "value": None}
     lists = dict.fromkeys(("images", "run", "row", "first", "second"), empty)
     return {"rows": {"status": NONE, "table": "", "chart": ""},
-            "lists": {**lists, "more": False, "refused": refused(found)}, "waits": False}  # fmt: skip
+            "lists": {**lists, "more": False, "refused": refused(found), "near": "", "pair": ""},
+            "waits": ""}  # fmt: skip
 
 
 def _ranked(runs: Sequence[Run], wanted: Wanted) -> tuple[list[Entry], list[Entry]]:
@@ -78,10 +81,9 @@ def _drawn(entries: Sequence[Entry], ranked: Sequence[Entry], fit: Sequence[Entr
            pairs: tuple[Pair, ...] | None) -> Parts:  # fmt: skip
     """Table and picture; the picture is numbered as the table is where that is ranked by mIoU."""
     against = chart.against_best(ranked, pairs or ())
-    waits = element("p", "Working out which of the best the images tell apart …") if pairs is None else None
     inside = {entry.id for entry in fit}
     in_picture = [entry for entry in ranked if entry.id in inside]
-    return {"table": fragment(table.drawn(entries, fit, wanted, against), waits),
+    return {"table": table.drawn(entries, fit, wanted, against),
             "chart": chart.trade_off(ranked, in_picture, pairs or ())}  # fmt: skip
 
 
@@ -131,8 +133,9 @@ def _of_run(run: Run) -> str:
     return f"{made} · {figures.count(len(run.rows), 'row')} · {run.folder.name[:10]} · {ORIGINS[run.origin]}"
 
 
-def _status(fit: int, all_: int, elsewhere: int, found: Found) -> str:
-    said = f"{fit} of {figures.count(all_, 'row')} on these images."
+def _status(fit: Sequence[Entry], all_: int, elsewhere: int, found: Found, wanted: Wanted) -> str:
+    said = f"{len(fit)} of {figures.count(all_, 'row')} on these images."
+    said += f" No more than {table.MOST} are shown: filter the others." if len(fit) > wanted.most == table.MOST else ""
     said += f" {figures.count(elsewhere, 'row')} on other images would fit the search too." if elsewhere else ""
     hidden = len(found.refused)
     return said + (f" {figures.count(hidden, 'run')} cannot be shown: see the end of this page." if hidden else "")

@@ -169,7 +169,7 @@ class Boards:
         reference: the folder of the runs that come with the package.
         trust_s: seconds for which a finished run that all see is taken to be as it was: to look at a thousand files
             takes longer than all that a filter does. What is new in a folder, or finished, and a visitor's own, is seen
-            at once.
+            at once; a page that is refreshed looks at all of them anew, for all.
         held: by folder: what its files were, when that was seen, and what was read.
     """
 

@@ -22,7 +22,7 @@ MIOU = "miou"
 ANY = "any"
 USES = {ANY: "any licence", "yes": "allowed, or no weights", "not no": "not forbidden"}
 DEVICES = {ANY: "any device", "cpu": "cpu", "cuda": "cuda"}
-SHOWN, MOST, LONGEST = 15, 2000, 200
+SHOWN, MOST, LONGEST = 15, 500, 200
 """Rows at first and at most, and letters of a search."""
 
 COLUMNS = {

@@ -46,21 +46,21 @@ class Desk:
 
     @property
     def alone(self) -> list[Any]:
-        """What leaves rows out, and whose: of a run that was asked for all are shown."""
+        """What leaves rows out: of a run that was asked for all are shown."""
         form = self.form
-        return [form.page, form.images, form.run, form.metric, form.search, form.device, form.use, form.size_mb,
+        return [form.images, form.run, form.metric, form.search, form.device, form.use, form.size_mb,
                 form.most]  # fmt: skip
 
     def opened(self, request: gr.Request) -> Updates:
-        """The page as ``?tab=leaderboard&run=ID`` asks for it, and by what the app knows whose it is.
+        """The page as ``?tab=leaderboard&run=ID`` asks for it.
 
         Raises:
             UsageError: there is no such run.
         """
-        asked, page = dict(request.query_params), str(request.session_hash)
+        asked = dict(request.query_params)
         if asked.get("tab") != "leaderboard" or "run" not in asked:
-            return {self.form.page: page}
-        return self._alone(page, self.boards.look(page).run(asked["run"]))
+            return {self.form.images: gr.skip()}
+        return self._alone(self.boards.look(str(request.session_hash)).run(asked["run"]))
 
     def newest(self, request: gr.Request) -> Updates:
         """The newest run of the visitor's own; the tab shows all of it once it is opened.
@@ -68,16 +68,16 @@ class Desk:
         Raises:
             UsageError: there is none that is finished.
         """
-        page = str(request.session_hash)
-        run = next((one for one in self.boards.look(page).runs if one.origin == "yours"), None)
+        found = self.boards.look(str(request.session_hash))
+        run = next((one for one in found.runs if one.origin == "yours"), None)
         if run is None:
             raise UsageError("You have no finished run.", "Measure a dataset of yours in the tab Dataset.")
-        return self._alone(page, run)
+        return self._alone(run)
 
-    def _alone(self, page: str, run: Run) -> Updates:
+    def _alone(self, run: Run) -> Updates:
         """The rows of one run, whatever was chosen and filtered before."""
         form, wanted = self.form, Wanted(search=run.folder.name)
-        chosen = {form.page: page, form.images: run.manifest.dataset.hash, form.run: run.id}
+        chosen = {form.images: run.manifest.dataset.hash, form.run: run.id}
         unfiltered = {form.device: ANY, form.use: ANY, form.size_mb: 0, form.most: wanted.most}
         return chosen | unfiltered | {form.metric: wanted.metric, form.search: wanted.search}
 
@@ -101,6 +101,11 @@ class Desk:
             return ""
         found = self.boards.look(str(request.session_hash)).run(run)
         return advice.advised(found, advice.limits(*limits))
+
+    def advise_anew(self, request: gr.Request, run: str | None, *limits: Any) -> Any:
+        """The same of a run that may have been made anew; where it has gone, another is chosen, and asked for then."""
+        found = self.boards.look(str(request.session_hash))
+        return self.advise(request, run, *limits) if run in [one.id for one in found.runs] else gr.skip()
 
 
 _on = partial(on, concurrency_id="boards", concurrency_limit=2)
@@ -141,7 +146,7 @@ def _asked(form: Form, tab: gr.Tab) -> None:
     causes = partial(gr.on, [tab.select, form.again.click, *(part.change for part in filters)])
     rows, lists = _parts(form, shown.ROWS), _parts(form, shown.LISTS)
     _on(form.again.click, None, js="() => board.anew()")  # before what asks
-    drawn = _on(causes, None, form.asked, rows, js=ASK)
+    drawn = _on(causes, None, _parts(form, NAMES), rows, js=ASK)
     filled = _on(drawn.then, None, None, lists, js=FILL)
     _on(filled.then, None, None, rows, js=TIES)
     _on(form.more.click, None, form.most, form.most, js=f"most => most + {MORE}")
@@ -158,5 +163,6 @@ def _looked_into(form: Form, desk: Desk) -> None:
     _on(form.row.input, desk.near, form.row, form.near, **slow)
     _on(form.compare.click, desk.pair, [form.first, form.second], form.pair, **slow)
     limits = [form.run, *form.limits]
-    for change in [*(part.change for part in limits), form.again.click]:  # a run may have been made anew
-        _on(change, desk.advise, limits, form.answer, trigger_mode="always_last", **FILLED)
+    for part in limits:
+        _on(part.change, desk.advise, limits, form.answer, trigger_mode="always_last", **FILLED)
+    _on(form.again.click, desk.advise_anew, limits, form.answer, **FILLED)

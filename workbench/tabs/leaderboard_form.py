@@ -31,7 +31,6 @@ class Form:
     """All of the tab.
 
     Attributes:
-        page: by which the app knows whose own runs are shown.
         images: which dataset.
         again: looks at the folders again.
         table: the rows.
@@ -50,7 +49,6 @@ class Form:
         answer: what.
     """
 
-    page: gr.Textbox
     images: gr.Dropdown
     metric: gr.Dropdown
     search: gr.Textbox
@@ -80,23 +78,6 @@ class Form:
     refused: gr.HTML
 
     @property
-    def asked(self) -> list[Any]:
-        """What says which rows are wanted, in the order of `query.NAMES`."""
-        return [
-            self.page,
-            self.images,
-            self.run,
-            self.metric,
-            self.search,
-            self.device,
-            self.use,
-            self.size_mb,
-            self.sort,
-            self.columns,
-            self.most,
-        ]
-
-    @property
     def limits(self) -> list[Any]:
         """What says what may be shipped."""
         return [self.latency_ms, self.memory_mb, self.miou, self.commercial]
@@ -113,7 +94,6 @@ def build() -> Form:
 
 def _filters() -> dict[str, Any]:
     metrics = [(f"{name}: {metric.title}", name) for name, metric in METRICS.items()]
-    page = gr.Textbox(visible=False)
     with gr.Row(elem_classes="level"):
         images = gr.Dropdown([], label="Images", elem_id="board-images", scale=3, min_width=260)
         metric = gr.Dropdown(metrics, value=MIOU, label="Quality by", elem_id="board-metric", scale=2, min_width=200)
@@ -131,7 +111,7 @@ def _filters() -> dict[str, Any]:
     with gr.Accordion("Columns", open=False):
         columns = gr.CheckboxGroup([(title, name) for name, title in COLUMNS.items()], value=list(USUAL),
                                    label="Columns", show_label=False, elem_id="board-columns")  # fmt: skip
-    return {"page": page, "images": images, "metric": metric, "search": search, "device": device, "use": use,
+    return {"images": images, "metric": metric, "search": search, "device": device, "use": use,
             "size_mb": size_mb, "sort": sort, "columns": columns, "again": again}  # fmt: skip
 
 
