@@ -41,6 +41,12 @@ def fresh(boards: Running, context: BrowserContext) -> Iterator[Screen]:
     yield from on_top(context, boards)
 
 
+@pytest.fixture
+def unopened(boards: Running, context: BrowserContext) -> Iterator[Screen]:
+    """A page of the app, in which nobody has opened the leaderboard yet."""
+    yield from opened(context, boards)
+
+
 def on_top(context: BrowserContext, boards: Running) -> Iterator[Screen]:
     for found in opened(context, boards):
         found.tab("Leaderboard")
@@ -224,12 +230,8 @@ def test_more_rows_are_shown_and_what_changed_is_seen(context: BrowserContext, t
             expect(found.page.locator("#board-answer")).to_contain_text("Ship row")
 
 
-def test_a_page_asks_once_as_itself_and_older_ties_hide_no_failure(boards: Running, context: BrowserContext) -> None:
-    for screen in opened(context, boards):
-        _asks_once(screen)
-
-
-def _asks_once(screen: Screen) -> None:
+def test_a_page_asks_once_as_itself_and_older_ties_hide_no_failure(unopened: Screen) -> None:
+    screen = unopened
     page, asked, ties = screen.page, list[str](), list[Route]()
 
     def answered(route: Route) -> None:
