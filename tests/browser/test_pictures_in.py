@@ -120,7 +120,7 @@ def test_what_is_too_large_is_refused_in_words(screen: Screen, tmp_path: Path) -
     (tmp_path / "large.png").write_bytes(bytes(21_000_000))
     screen.upload("picture", tmp_path / "large.png")
     screen.said("at most 20 MiB")
-    assert screen.page.locator("#picture img").count() == 0
+    expect(screen.page.locator("#picture img")).to_have_count(0)
 
 
 def test_a_true_mask_gives_figures_and_one_of_another_size_is_refused(screen: Screen, photo: Path) -> None:
