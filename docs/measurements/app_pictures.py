@@ -30,6 +30,7 @@ def fresh(page: Page) -> None:
 
 def result(page: Page) -> None:
     page.click("#example-gravel")
+    expect(page.locator("#status")).to_contain_text("pixels. Press")
     page.click("#run")
     expect(page.locator("#status")).to_contain_text(re.compile(r"All \d+ done\."))
     page.locator("#result-classical img").evaluate("picture => picture.decode()")
