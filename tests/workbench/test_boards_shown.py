@@ -193,7 +193,7 @@ def test_a_question_is_as_its_address_says_and_otherwise_usual() -> None:
 )  # fmt: skip
 def test_what_nobody_can_ask_is_refused_in_words(rows: Rows, said: dict[str, str]) -> None:
     with pytest.raises(
-        UsageError, match="is nothing that rows can be asked for|The (weights in mb|number of rows) cannot be"
+        UsageError, match="is nothing that rows can be asked for|The (weights in MB|number of rows) cannot be"
     ):
         rows.answer(said)
 

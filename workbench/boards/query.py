@@ -14,7 +14,7 @@ from workbench.boards.table import Wanted
 NAMES = ("images", "run", "metric", "search", "device", "use", "size_mb", "sort", "columns", "most")
 """Of the parts of the form that say it."""
 
-NUMBERS = {"size_mb": "the weights in MB", "most": "the number of rows"}
+NUMBERS = {"size_mb": "The weights in MB", "most": "The number of rows"}
 
 CURE = "Reload the page."
 
@@ -79,6 +79,6 @@ def _number(said: Mapping[str, str], name: str, usual: float) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise UsageError(f"{NUMBERS[name].capitalize()} cannot be {text[: table.LONGEST]!r}.",
+        raise UsageError(f"{NUMBERS[name]} cannot be {text[: table.LONGEST]!r}.",
                          "Give a number from 0 up; 0 is no limit.")  # fmt: skip
     return value
